@@ -224,17 +224,27 @@ void file_abandon(FileWriter *w)
     free(w);
 }
 
-bool file_close(FileWriter *w, Error *err)
+static bool sync_fd(int fd, const char *path, Error *err)
 {
-    bool ok = flush(w, err);
-    if (ok && fsync(w->fd) != 0 && errno != EINVAL && errno != ENOTSUP)
-        ok = error_set_errno(err, errno, "%s: cannot write", w->path);
+    if (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == EBADF)
+        return true; /* some file systems have nothing to sync */
+    return error_set_errno(err, errno, "%s: cannot write", path);
+}
+
+static bool close_writer(FileWriter *w, bool sync, Error *err)
+{
+    bool ok = flush(w, err) && (!sync || sync_fd(w->fd, w->path, err));
     int rc = close(w->fd);
     w->fd = -1;
     if (ok && rc != 0)
         ok = error_set_errno(err, errno, "%s: cannot write", w->path);
     file_abandon(w);
     return ok;
+}
+
+bool file_close(FileWriter *w, Error *err)
+{
+    return close_writer(w, false, err);
 }
 
 bool file_write_atomic(const char *path, const void *data, size_t size, Error *err)
@@ -246,7 +256,7 @@ bool file_write_atomic(const char *path, const void *data, size_t size, Error *e
     if (w) {
         ok = file_write(w, data, size, err);
         if (ok)
-            ok = file_close(w, err);
+            ok = close_writer(w, true, err);
         else
             file_abandon(w);
         if (ok && rename(name.data, path) != 0)
@@ -263,11 +273,25 @@ static bool sync_dir(const char *path, Error *err)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return error_set_errno(err, errno, "%s", path);
-    int rc = fsync(fd), code = errno;
+    bool ok = sync_fd(fd, path, err);
     close(fd);
-    if (rc != 0 && code != EINVAL && code != ENOTSUP && code != EBADF)
-        return error_set_errno(err, code, "%s: cannot sync", path);
-    return true;
+    return ok;
+}
+
+/* All files of a new folder at once: hundreds of single fsyncs would take seconds. */
+static bool sync_tree(const char *path, Error *err)
+{
+#if defined(__linux__)
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set_errno(err, errno, "%s", path);
+    int rc = syncfs(fd), code = errno;
+    close(fd);
+    return rc == 0 || error_set_errno(err, code, "%s: cannot write", path);
+#else
+    sync();
+    return sync_dir(path, err);
+#endif
 }
 
 static bool remove_entry(int dirfd_, const char *name, int depth)
@@ -392,7 +416,7 @@ static bool replace_dir(const char *temporary, const char *path, Error *err)
 bool dir_commit(char *temporary, const char *path, bool (*replaceable)(const char *), Error *err)
 {
     char *parent = path_dir(path);
-    bool ok = sync_dir(temporary, err);
+    bool ok = sync_tree(temporary, err);
     if (ok && file_exists(path)) {
         if (!file_is_dir(path) || !replaceable || !replaceable(path))
             ok = error_set(err, "%s: exists and is not a package; it is left as it is", path);

@@ -32,7 +32,7 @@ char *path_join(const char *dir, const char *name); /* malloc'ed */
 typedef struct FileWriter FileWriter;
 MUST_USE FileWriter *file_create(const char *path, Error *err);
 MUST_USE bool file_write(FileWriter *w, const void *data, size_t size, Error *err);
-/* Flushes, fsyncs and closes; frees w in any case. */
+/* Flushes and closes; frees w in any case. */
 MUST_USE bool file_close(FileWriter *w, Error *err);
 /* Closes without flushing and frees w (after another error). NULL is allowed. */
 void file_abandon(FileWriter *w);

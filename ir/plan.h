@@ -43,10 +43,12 @@ typedef struct Step {
     CacheStore *store;
 } Step;
 
-/* KV cache tensor, [heads, T, d] fp16 (heads = 1 where the cached value had no head axis). */
+/* KV cache tensor, fp16: the type of the cached value with S replaced by the context length, usually [heads, T, d].
+ * `axis` is that of T: what stands before it counts as heads, what stands behind it as d (1 where there is nothing). */
 typedef struct State {
     const char *name;
     const Type *type;
+    int axis;
 } State;
 
 typedef enum EntryKind { ENTRY_PREFILL, ENTRY_HEAD, ENTRY_DECODE } EntryKind;
