@@ -1,0 +1,10 @@
+#ifndef PASSES_LOWER_DECODE_H
+#define PASSES_LOWER_DECODE_H
+
+#include "ir/plan.h"
+
+/* Appends the program "decode" and the states of the KV cache to the plan. `model` is left as it is.
+ * False: the graph cannot be decoded token by token; err says why. */
+MUST_USE bool lower_decode(const Func *model, int64_t context, Plan *plan, Error *err);
+
+#endif
