@@ -1,10 +1,16 @@
-# anec and anerun. `make` builds, `make demo` and `make test` also install what is missing.
-# Variables: CC, CFLAGS, BUILD (output folder), PREFIX, SANITIZE=1 (ASan + UBSan).
+# anec and anerun. `make` builds, `make demo` and `make test` also install what is missing; `make help` lists the rest.
+# Variables: CC, CFLAGS, BUILD (output folder), PREFIX, DESTDIR, V=1 (whole commands), WERROR=1, SANITIZE=1 (ASan + UBSan).
+# Works with GNU make 3.81, which is what macOS has.
 
-BUILD   ?= build
 PREFIX  ?= /usr/local
 CFLAGS  ?= -O2 -g
 VERSION := 0.1.0
+
+ifdef SANITIZE
+  BUILD ?= build/sanitize
+else
+  BUILD ?= build
+endif
 
 SYSTEM  := $(shell uname -s)
 MACHINE := $(shell uname -m)
@@ -31,6 +37,10 @@ ifdef SANITIZE
   BASEFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
   LIBS      += -fsanitize=address,undefined
 endif
+ifdef FUZZER # set by tests/fuzz/run.sh, which has found a clang that can do it
+  BASEFLAGS += -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+  LIBS      += -fsanitize=address,undefined
+endif
 ifdef WERROR
   BASEFLAGS += -Werror
 endif
@@ -51,43 +61,181 @@ ifneq ($(filter aarch64 arm64,$(MACHINE)),)
 endif
 
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o) $(SCANNERS:%.re=$(BUILD)/obj/%.re.o) $(GRAMMARS:%.y=$(BUILD)/obj/%.y.o)
+HEADERS := $(GRAMMARS:%.y=$(BUILD)/gen/%.y.h)
 LIBRARY := $(BUILD)/libanec.a
 TOOLS   := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/*.c))
 
+# tests/support/lib*.c is linked into every test program; the other files there are programs of their own.
+SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/lib*.c))
+UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
+AIDS    := $(patsubst tests/support/%.c,$(BUILD)/tests/%,$(filter-out tests/support/lib%,$(wildcard tests/support/*.c)))
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS := $(FUZZERS:%=$(BUILD)/tests/%)
+
+ALL_OBJECTS := $(OBJECTS) $(SUPPORT) $(TOOLS:$(BUILD)/%=$(BUILD)/obj/tools/%.o) $(UNITS:$(BUILD)/tests/%=$(BUILD)/obj/tests/unit/%.o) \
+               $(AIDS:$(BUILD)/tests/%=$(BUILD)/obj/tests/support/%.o) $(FUZZERS:%=$(BUILD)/obj/tests/fuzz/%.o) $(BUILD)/obj/tests/fuzz/replay.o
+
+ifdef V
+  SAY := @:
+else
+  Q   := @
+  SAY := @echo
+endif
+
+# Targets that build use every core unless the caller said otherwise.
+CORES    := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+PARALLEL  = $(if $(findstring jobserver,$(MAKEFLAGS))$(filter -j%,$(MAKEFLAGS)),,-j$(CORES))
+SUBMAKE   = $(MAKE) --no-print-directory $(PARALLEL)
+
+MAKEFLAGS += -r
+.SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test setup install clean format style fuzz
+.PHONY: all help setup demo test check check-quick tests replays fuzz fuzz-programs sanitize aarch64-check \
+        install uninstall clean format style
 
 all: $(TOOLS)
 
-$(BUILD)/%: $(BUILD)/obj/tools/%.o $(LIBRARY)
-	$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+help:
+	@echo 'make               build anec and anerun in $(BUILD)/'
+	@echo 'make demo          install what is missing, build, compile the shipped model and let it write'
+	@echo 'make test          install what is missing, build, run every test'
+	@echo 'make check         as test, without looking for missing packages; check-quick leaves out the fuzz corpus'
+	@echo 'make setup         install what is missing and nothing else'
+	@echo 'make install       PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also uninstall'
+	@echo 'make style         layers, line lengths, headers on their own; make format runs clang-format'
+	@echo 'make sanitize      the whole suite under ASan and UBSan'
+	@echo 'make fuzz          libFuzzer over every reader, FUZZ_SECONDS=60 each'
+	@echo 'make aarch64-check cross build, unit tests under qemu-aarch64'
+	@echo 'make clean         remove $(BUILD)/'
+
+setup:
+	@CC='$(CC)' RE2C='$(RE2C)' BISON='$(BISON)' sh scripts/setup.sh
+
+# ---- programs ----
+
+$(TOOLS): $(BUILD)/%: $(BUILD)/obj/tools/%.o $(LIBRARY)
+	$(SAY) '  LD      $@'
+	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+
+$(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(SUPPORT) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(SAY) '  LD      $@'
+	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+
+$(AIDS): $(BUILD)/tests/%: $(BUILD)/obj/tests/support/%.o $(SUPPORT) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(SAY) '  LD      $@'
+	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+
+ifdef FUZZER
+$(REPLAYS): $(BUILD)/tests/%: $(BUILD)/obj/tests/fuzz/%.o $(SUPPORT) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(SAY) '  LD      $@'
+	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) $(LDFLAGS)
+else
+$(REPLAYS): $(BUILD)/tests/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(SUPPORT) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(SAY) '  LD      $@'
+	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+endif
 
 $(LIBRARY): $(OBJECTS)
+	$(SAY) '  AR      $@'
 	@rm -f $@
-	@$(AR) rc $@ $^
+	$(Q)$(AR) rc $@ $^
 
-$(BUILD)/obj/%.o: %.c | generated
+$(BUILD)/obj/%.o: %.c | $(HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(BASEFLAGS) $(ISAFLAGS) -MMD -MP -c $< -o $@
+	$(SAY) '  CC      $<'
+	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) $(ISAFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/obj/%.o: $(BUILD)/gen/%.c | generated
+$(BUILD)/obj/%.o: $(BUILD)/gen/%.c | $(HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(BASEFLAGS) -Wno-sign-compare -Wno-unused-but-set-variable -MMD -MP -c $< -o $@
+	$(SAY) '  CC      $<'
+	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -Wno-sign-compare -Wno-unused-but-set-variable -MMD -MP -c $< -o $@
 
 $(BUILD)/gen/%.re.c: %.re
 	@mkdir -p $(@D)
-	$(RE2C) -W -Werror --no-debug-info --no-generation-date -o $@ $<
+	$(SAY) '  RE2C    $<'
+	$(Q)$(RE2C) -W -Werror --no-debug-info --no-generation-date -o $@ $<
 
 # Bison writes the header (token numbers, location type) beside the parser: include "frontend/x/name.y.h".
+# A pattern rule with two targets runs once for both.
 $(BUILD)/gen/%.y.c $(BUILD)/gen/%.y.h: %.y
 	@mkdir -p $(@D)
-	$(BISON) -Wall -Werror -Wno-other --defines=$(BUILD)/gen/$*.y.h -o $(BUILD)/gen/$*.y.c $<
+	$(SAY) '  BISON   $<'
+	$(Q)$(BISON) -Wall -Werror -Wno-other --defines=$(BUILD)/gen/$*.y.h -o $(BUILD)/gen/$*.y.c $<
 
-.PHONY: generated
-generated: $(GRAMMARS:%.y=$(BUILD)/gen/%.y.h)
+# ---- running ----
+
+demo: setup
+	@$(SUBMAKE) all
+	$(BUILD)/anec models/gpt2.anel --weights models/tales -o $(BUILD)/tales.pkg
+	$(BUILD)/anerun $(BUILD)/tales.pkg --prompt "Once upon a time" --tokens 200 --stats
+
+test: setup
+	@$(SUBMAKE) check
+
+# ---- tests ----
+
+tests: all $(UNITS) $(AIDS)
+
+# The readers of untrusted files always run under the sanitizers, whatever the rest was built with.
+CHECKED  := $(if $(SANITIZE),$(BUILD),$(BUILD)/sanitize)
+SANITIZER = $(shell mkdir -p $(BUILD) && echo 'int main(void) { return 0; }' >$(BUILD)/probe.c && \
+              $(CC) -fsanitize=address,undefined $(BUILD)/probe.c -o $(BUILD)/probe 2>/dev/null && echo yes)
+
+ifdef SANITIZE
+replays: $(REPLAYS)
+else
+replays:
+	@$(if $(SANITIZER),$(SUBMAKE) SANITIZE=1 BUILD=$(CHECKED) replays,echo 'note: $(CC) has no sanitizers')
+endif
+
+check: tests replays
+	@BUILD='$(BUILD)' FUZZ_BUILD='$(CHECKED)' CC='$(CC)' sh tests/run.sh
+
+check-quick: tests
+	@BUILD='$(BUILD)' CC='$(CC)' sh tests/run.sh --quick
+
+sanitize:
+	@$(SUBMAKE) SANITIZE=1 BUILD=$(BUILD)/sanitize check
+
+fuzz-programs: $(REPLAYS)
+
+fuzz:
+	@MAKE='$(MAKE)' BUILD='$(BUILD)' sh tests/fuzz/run.sh $(FUZZERS)
+
+aarch64-check:
+	@MAKE='$(MAKE)' BUILD='$(BUILD)' sh scripts/aarch64-check.sh
+
+style:
+	@BUILD='$(BUILD)' CC='$(CC)' CPPFLAGS='$(filter -I% -D%,$(BASEFLAGS))' sh scripts/style.sh
+
+format:
+	find base ir frontend passes backend runtime tools tests \( -name '*.c' -o -name '*.h' \) -print | xargs clang-format -i
+
+# ---- installing ----
+
+BIN    = $(DESTDIR)$(PREFIX)/bin
+MAN    = $(DESTDIR)$(PREFIX)/share/man/man1
+SHARE  = $(DESTDIR)$(PREFIX)/share/anec
+PAGES := $(wildcard man/*.1)
+MODELS := $(wildcard models/*.anel)
+
+install: all
+	install -d $(BIN) $(SHARE)/models
+	install -m 755 $(TOOLS) $(BIN)
+	$(if $(MODELS),install -m 644 $(MODELS) $(SHARE)/models)
+	$(if $(PAGES),install -d $(MAN))
+	$(if $(PAGES),install -m 644 $(PAGES) $(MAN))
+
+uninstall:
+	rm -f $(TOOLS:$(BUILD)/%=$(BIN)/%) $(PAGES:man/%=$(MAN)/%)
+	rm -rf $(SHARE)
 
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(TOOLS:$(BUILD)/%=$(BUILD)/obj/tools/%.d)
+-include $(ALL_OBJECTS:.o=.d)
