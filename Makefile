@@ -170,12 +170,12 @@ $(BUILD)/gen/%.y.c $(BUILD)/gen/%.y.h: %.y
 # ---- running ----
 
 demo: setup
-	@$(SUBMAKE) all
+	+@$(SUBMAKE) all
 	$(BUILD)/anec models/gpt2.anel --weights models/tales -o $(BUILD)/tales.pkg
 	$(BUILD)/anerun $(BUILD)/tales.pkg --prompt "Once upon a time" --tokens 200 --stats
 
 test: setup
-	@$(SUBMAKE) check
+	+@$(SUBMAKE) check
 
 # ---- tests ----
 
@@ -190,7 +190,7 @@ ifdef SANITIZE
 replays: $(REPLAYS)
 else
 replays:
-	@$(if $(SANITIZER),$(SUBMAKE) SANITIZE=1 BUILD=$(CHECKED) replays,echo 'note: $(CC) has no sanitizers')
+	+@$(if $(SANITIZER),$(SUBMAKE) SANITIZE=1 BUILD=$(CHECKED) replays,echo 'note: $(CC) has no sanitizers')
 endif
 
 check: tests replays
@@ -200,7 +200,7 @@ check-quick: tests
 	@BUILD='$(BUILD)' CC='$(CC)' sh tests/run.sh --quick
 
 sanitize:
-	@$(SUBMAKE) SANITIZE=1 BUILD=$(BUILD)/sanitize check
+	+@$(SUBMAKE) SANITIZE=1 BUILD=$(BUILD)/sanitize check
 
 fuzz-programs: $(REPLAYS)
 

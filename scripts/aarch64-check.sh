@@ -6,7 +6,8 @@
 set -u
 
 cd "$(dirname "$0")/.." || exit 2
-build=${BUILD:-build}/aarch64
+native=${BUILD:-build}
+build=$native/aarch64
 make=${MAKE:-make}
 cross=aarch64-linux-gnu
 mkdir -p "$build" || exit 2
@@ -53,10 +54,10 @@ for header in uthash utlist utarray utstring utringbuffer utstack; do
 done
 
 unset LIBRARY_PATH
-$make --no-print-directory tests || exit # the watchdog runs on this machine
+$make --no-print-directory BUILD="$native" tests || exit # the watchdog runs on this machine
 $make --no-print-directory BUILD="$build" CC=$cross-gcc AR=$cross-ar MACHINE=aarch64 \
     CFLAGS="-O2 -g -I$build/include -I$build/sysroot/usr/include -I$build/sysroot/usr/include/$cross" \
     LDFLAGS="-L$libraries -Wl,-rpath-link,$libraries -ldl -lpthread" tests || exit
 
-RUNNER="qemu-aarch64 -L /usr/$cross ${QEMU_CPU:+-cpu $QEMU_CPU}" BUILD="$build" LIMIT="${BUILD:-build}/tests/limit" \
+RUNNER="qemu-aarch64 -L /usr/$cross ${QEMU_CPU:+-cpu $QEMU_CPU}" BUILD="$build" LIMIT="$native/tests/limit" \
     TEST_TIMEOUT=600 sh tests/run.sh --quick "${PATTERN:-tests/unit}"

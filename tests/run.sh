@@ -372,7 +372,7 @@ if [ "$runner" ]; then
     done
 fi
 # A sanitizer's report must never look like a program's own exit status 1.
-ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}exitcode=99
+ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}exitcode=99:print_legend=0
 UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}print_stacktrace=1:exitcode=99
 ANEC_TEST_DATA=${ANEC_TEST_DATA:-../shared/data}
 export ASAN_OPTIONS UBSAN_OPTIONS ANEC_TEST_DATA
@@ -388,6 +388,18 @@ for pid in $workers; do
 done
 workers=
 
+show_log()
+{
+    lines=$(($(wc -l <"$1")))
+    if [ "$lines" -le 100 ]; then
+        cat "$1"
+    else
+        head -n 70 "$1"
+        echo "[$((lines - 90)) lines]"
+        tail -n 20 "$1"
+    fi | sed 's/^/    /'
+}
+
 all_passed=0 all_failed=0 all_skipped=0 n=0
 while read -r kind path; do
     n=$((n + 1))
@@ -399,7 +411,7 @@ while read -r kind path; do
     fi
     if [ "$failed" -gt 0 ]; then
         echo "FAILED $path"
-        head -n 80 "$work/$n.log" | sed 's/^/    /'
+        show_log "$work/$n.log"
     fi
     [ -e "$work/$n.notes" ] && cat "$work/$n.notes"
     if [ -s "$work/$n.skips" ]; then

@@ -27,7 +27,7 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-enum { MAX_INPUT = 1 << 20, GROWTH = 4096, HANG_SECONDS = 10 };
+enum { INPUT_LIMIT = 1 << 20, GROWTH = 4096, HANG_SECONDS = 10 };
 
 typedef struct Input {
     char *path;
@@ -93,8 +93,8 @@ static bool add_file(Corpus *corpus, const char *path)
     FILE *f = fopen(path, "rb");
     if (!f)
         return false;
-    uint8_t *data = xmalloc(MAX_INPUT);
-    size_t size = fread(data, 1, MAX_INPUT, f);
+    uint8_t *data = xmalloc(INPUT_LIMIT);
+    size_t size = fread(data, 1, INPUT_LIMIT, f);
     bool fits = fgetc(f) == EOF && !ferror(f);
     fclose(f);
     if (!fits) {
@@ -297,7 +297,7 @@ int main(int argc, char **argv)
     }
     for (int i = optind; i < argc; i++) {
         if (!add_path(&corpus, argv[i])) {
-            fprintf(stderr, "%s: cannot read %s (or a file of it has over %d bytes)\n", current.name, argv[i], MAX_INPUT);
+            fprintf(stderr, "%s: cannot read %s (or a file of it has over %d bytes)\n", current.name, argv[i], INPUT_LIMIT);
             return 2;
         }
     }
