@@ -1,0 +1,172 @@
+#include "runtime/tokenizer/config.h"
+
+#include <string.h>
+
+/* What the stages seen so far have settled. */
+typedef struct Config {
+    Tokenizer *t;
+    bool byte_level;  /* a ByteLevel pre-tokenizer */
+    bool metaspace;   /* a Metaspace pre-tokenizer, or a normalizer that makes spaces U+2581 */
+    Error *err;
+} Config;
+
+bool config_flag(json_t *object, const char *name, bool fallback, bool *value, Error *err)
+{
+    const json_t *member = json_object_get(object, name);
+    *value = json_is_true(member) || (fallback && !json_is_false(member));
+    if (member && !json_is_null(member) && !json_is_boolean(member))
+        return error_set(err, "\"%s\" is neither true nor false", name);
+    return true;
+}
+
+static const char *string_of(json_t *object, const char *name)
+{
+    const char *value = json_string_value(json_object_get(object, name));
+    return value ? value : "";
+}
+
+static bool unsupported(Config *c, const char *what, const char *name)
+{
+    char shown[200];
+    return error_set(c->err, "%s \"%s\" is not supported", what,
+                     error_quote(shown, sizeof shown, name, (long)strlen(name)));
+}
+
+/* A stage is an object with a "type"; a Sequence has a list of them under `list`. One level: real files have no
+ * Sequence in a Sequence. */
+static bool each_stage(Config *c, json_t *stage, const char *list, bool (*read)(Config *, json_t *, const char *))
+{
+    if (!stage || json_is_null(stage))
+        return true;
+    const char *type = string_of(stage, "type");
+    if (strcmp(type, "Sequence") != 0)
+        return read(c, stage, type);
+    json_t *stages = json_object_get(stage, list);
+    if (!json_is_array(stages))
+        return error_set(c->err, "a Sequence has no \"%s\"", list);
+    for (size_t i = 0; i < json_array_size(stages); i++) {
+        json_t *inner = json_array_get(stages, i);
+        if (!read(c, inner, string_of(inner, "type")))
+            return false;
+    }
+    return true;
+}
+
+static bool is_metaspace(const char *text)
+{
+    return strcmp(text, METASPACE) == 0;
+}
+
+/* Prepend U+2581, then Replace " " by U+2581: how Llama 2's files say it. */
+static bool read_normalizer(Config *c, json_t *stage, const char *type)
+{
+    if (strcmp(type, "Prepend") == 0 && is_metaspace(string_of(stage, "prepend")) && !c->metaspace) {
+        c->t->prefix = PREFIX_ALWAYS;
+        return true;
+    }
+    if (strcmp(type, "Replace") == 0 && is_metaspace(string_of(stage, "content")) &&
+        strcmp(string_of(json_object_get(stage, "pattern"), "String"), " ") == 0) {
+        c->metaspace = true;
+        return true;
+    }
+    return unsupported(c, "the normalizer", type);
+}
+
+static bool read_byte_level(Config *c, json_t *stage)
+{
+    bool prefix, regex;
+    if (!config_flag(stage, "add_prefix_space", true, &prefix, c->err) ||
+        !config_flag(stage, "use_regex", true, &regex, c->err))
+        return false;
+    if (regex && c->t->pattern)
+        return error_set(c->err, "a Split before a ByteLevel pre-tokenizer that splits too is not supported");
+    if (prefix && (c->t->pattern || c->t->digits != DIGITS_STAY))
+        return error_set(c->err, "\"add_prefix_space\" after another pre-tokenizer is not supported");
+    if (regex)
+        c->t->pattern = split_gpt2;
+    if (prefix)
+        c->t->prefix = PREFIX_UNLESS_THERE;
+    c->byte_level = true;
+    return true;
+}
+
+/* The known patterns match every character, so that keeping the matches and dropping what lies between
+ * ("Removed", inverted) is the same as cutting around them ("Isolated"). */
+static bool read_split(Config *c, json_t *stage)
+{
+    const char *regex = string_of(json_object_get(stage, "pattern"), "Regex");
+    const char *behavior = string_of(stage, "behavior");
+    bool invert;
+    if (!config_flag(stage, "invert", false, &invert, c->err))
+        return false;
+    if (strcmp(behavior, invert ? "Removed" : "Isolated") != 0)
+        return unsupported(c, "the Split behavior", behavior);
+    if (c->t->pattern)
+        return error_set(c->err, "a second Split pre-tokenizer is not supported");
+    c->t->pattern = split_pattern_find(regex);
+    return c->t->pattern || unsupported(c, "the split pattern", regex);
+}
+
+static bool read_digits(Config *c, json_t *stage)
+{
+    bool single;
+    if (!config_flag(stage, "individual_digits", false, &single, c->err))
+        return false;
+    if (c->t->pattern || c->t->digits != DIGITS_STAY)
+        return error_set(c->err, "a Digits pre-tokenizer after another one is not supported");
+    c->t->digits = single ? DIGITS_SINGLE : DIGITS_RUNS;
+    return true;
+}
+
+static bool read_metaspace(Config *c, json_t *stage)
+{
+    const char *scheme = string_of(stage, "prepend_scheme");
+    bool prefix;
+    if (!config_flag(stage, "add_prefix_space", true, &prefix, c->err) ||
+        !config_flag(stage, "split", true, &c->t->split_spaces, c->err))
+        return false;
+    if (!is_metaspace(string_of(stage, "replacement")))
+        return unsupported(c, "the Metaspace replacement", string_of(stage, "replacement"));
+    if (c->metaspace || c->t->prefix != PREFIX_NEVER)
+        return error_set(c->err, "a Metaspace pre-tokenizer after a normalizer for spaces is not supported");
+    if (!*scheme) /* files from before there were schemes */
+        scheme = prefix ? "always" : "never";
+    if (strcmp(scheme, "always") == 0)
+        c->t->prefix = PREFIX_UNLESS_THERE;
+    else if (strcmp(scheme, "first") == 0)
+        c->t->prefix = PREFIX_FIRST;
+    else if (strcmp(scheme, "never") != 0)
+        return unsupported(c, "the Metaspace scheme", scheme);
+    c->metaspace = true;
+    return true;
+}
+
+static bool read_pre_tokenizer(Config *c, json_t *stage, const char *type)
+{
+    if (c->byte_level || (c->metaspace && c->t->split_spaces))
+        return error_set(c->err, "a pre-tokenizer \"%.40s\" after the last one is not supported", type);
+    if (strcmp(type, "ByteLevel") == 0)
+        return read_byte_level(c, stage);
+    if (strcmp(type, "Split") == 0)
+        return read_split(c, stage);
+    if (strcmp(type, "Digits") == 0)
+        return read_digits(c, stage);
+    if (strcmp(type, "Metaspace") == 0)
+        return read_metaspace(c, stage);
+    return unsupported(c, "the pre-tokenizer", type);
+}
+
+bool config_read(Tokenizer *t, json_t *root, Error *err)
+{
+    Config c = {.t = t, .err = err};
+    if (!each_stage(&c, json_object_get(root, "normalizer"), "normalizers", read_normalizer) ||
+        !each_stage(&c, json_object_get(root, "pre_tokenizer"), "pretokenizers", read_pre_tokenizer))
+        return false;
+    if (c.byte_level == c.metaspace)
+        return error_set(err, c.byte_level ? "ByteLevel and Metaspace together are not supported"
+                                           : "the file has neither a ByteLevel nor a Metaspace pre-tokenizer");
+    if (c.metaspace && (t->pattern || t->digits != DIGITS_STAY))
+        return error_set(err, "Split and Digits pre-tokenizers with Metaspace are not supported");
+    t->kind = c.byte_level ? TOKENIZER_BYTES : TOKENIZER_CHARACTERS;
+    return true;
+}
