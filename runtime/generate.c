@@ -1,0 +1,114 @@
+#include "runtime/generate.h"
+
+#include <time.h>
+
+#include "runtime/tokenizer/stream.h"
+
+typedef struct Output {
+    const Tokenizer *tokenizer;
+    const GenerateOptions *options;
+    StopMatcher *stops;
+    Utf8Stream characters;
+    Text bytes, text;
+} Output;
+
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static bool emit(Output *o)
+{
+    bool ok = !o->text.size || o->options->emit(o->options->context, o->text.data, o->text.size);
+    text_clear(&o->text);
+    text_clear(&o->bytes);
+    return ok;
+}
+
+/* Sends a token's text on its way; tells in `end` what ended the text, if anything did. */
+static bool put_token(Output *o, int32_t id, GenerateEnd *end)
+{
+    size_t size = 0;
+    const char *piece = tokenizer_is_special(o->tokenizer, id) ? NULL : tokenizer_piece(o->tokenizer, id, &size);
+    bool stopped = stop_matcher_feed(o->stops, piece, size, &o->bytes);
+    utf8_stream_feed(&o->characters, text_cstr(&o->bytes), o->bytes.size, &o->text);
+    if (stopped)
+        *end = END_STOP;
+    bool more = emit(o);
+    if (!more)
+        *end = END_INTERRUPTED;
+    return more && !stopped;
+}
+
+static void put_rest(Output *o)
+{
+    stop_matcher_flush(o->stops, &o->bytes);
+    utf8_stream_feed(&o->characters, text_cstr(&o->bytes), o->bytes.size, &o->text);
+    utf8_stream_flush(&o->characters, &o->text);
+    (void)emit(o);
+}
+
+static bool is_eos(const Session *s, const GenerateOptions *options, int id)
+{
+    return !options->ignore_eos && id == session_eos(s);
+}
+
+/* Picks, puts and decodes until *end is set. */
+static bool decode_loop(Session *s, Output *o, Sampler *sampler, const float *logits, GenerateStats *stats, Error *err)
+{
+    const GenerateOptions *options = o->options;
+    stats->end = END_TOKENS;
+    while (stats->tokens < options->tokens) {
+        int id = sampler_pick(sampler, logits, err);
+        if (id < 0)
+            return false;
+        if (is_eos(s, options, id)) {
+            stats->end = END_EOS;
+            return true;
+        }
+        sampler_accept(sampler, id);
+        stats->tokens++;
+        if (!put_token(o, id, &stats->end))
+            return true;
+        if (options->interrupted && *options->interrupted) {
+            stats->end = END_INTERRUPTED;
+            return true;
+        }
+        if (stats->tokens == options->tokens)
+            return true;
+        if (session_length(s) == session_context(s)) {
+            stats->end = END_CONTEXT;
+            return true;
+        }
+        logits = session_decode(s, id, err);
+        if (!logits)
+            return false;
+    }
+    return true;
+}
+
+bool generate(Session *s, const Tokenizer *t, Sampler *sampler, const int32_t *ids, int count,
+              const GenerateOptions *options, GenerateStats *stats, Error *err)
+{
+    *stats = (GenerateStats){.prompt_tokens = count};
+    double start = now_ms();
+    for (int i = 0; i < count; i++)
+        sampler_accept(sampler, ids[i]);
+    const float *logits = session_prefill(s, ids, count, err) ? session_prefill_logits(s, count - 1, err) : NULL;
+    if (!logits)
+        return false;
+    double prefilled = now_ms();
+    stats->bucket = session_bucket(s);
+    stats->prefill_ms = prefilled - start;
+    Output o = {.tokenizer = t, .options = options};
+    o.stops = stop_matcher_new(options->stops, (size_t)options->stop_count);
+    bool ok = decode_loop(s, &o, sampler, logits, stats, err);
+    put_rest(&o);
+    stats->decode_ms = now_ms() - prefilled;
+    stop_matcher_free(o.stops);
+    text_free(&o.bytes);
+    text_free(&o.text);
+    return ok;
+}

@@ -1,0 +1,40 @@
+/* A session: one text being continued. The prompt is prefilled in the smallest bucket that fits; then tokens are decoded
+ * one by one through the KV cache. */
+#ifndef RUNTIME_SESSION_H
+#define RUNTIME_SESSION_H
+
+#include "runtime/device.h"
+#include "runtime/package.h"
+
+typedef struct Session Session;
+
+/* Both must outlive the session. Nothing is compiled until it is needed. */
+MUST_USE Session *session_new(Package *package, Device *device, Error *err);
+void session_free(Session *s); /* NULL is allowed */
+
+/* Every step of every later run goes to `trace`, which must outlive the session; NULL: none. */
+void session_trace(Session *s, const Trace *trace);
+
+/* Forgets all tokens. */
+void session_reset(Session *s);
+
+/* How many tokens the session holds, and how many it can. */
+int session_length(const Session *s);
+int session_context(const Session *s);
+int session_vocab(const Session *s);
+int session_eos(const Session *s); /* -1: none */
+/* The longest prompt: the largest bucket, or the context where that is less. */
+int session_longest_prompt(const Session *s);
+/* The bucket that the last prefill ran in; 0 before. */
+int session_bucket(const Session *s);
+
+/* Runs ids[0..count) as the beginning of the text, which must be empty. count from 1 to session_longest_prompt. */
+MUST_USE bool session_prefill(Session *s, const int32_t *ids, int count, Error *err);
+
+/* Logits (vocab floats, owned by the session, overwritten by the next call) after prompt token `column` of the last prefill. */
+MUST_USE const float *session_prefill_logits(Session *s, int column, Error *err);
+
+/* Appends one token and gives the logits after it. Fails when the context is full. */
+MUST_USE const float *session_decode(Session *s, int32_t id, Error *err);
+
+#endif
