@@ -46,7 +46,7 @@ static inline uint16_t half_from_float(float f)
         return (uint16_t)(sign | (float_bits(rounded) - 0x3f000000));
     }
     u += 0xfff + (u >> 13 & 1);
-    return (uint16_t)(sign | (u >> 13) - (112 << 10));
+    return (uint16_t)(sign | ((u >> 13) - (112 << 10)));
 }
 
 static inline float bf16_to_float(uint16_t b)
