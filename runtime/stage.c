@@ -62,7 +62,7 @@ static void touch(const Entry *e, Lifetime *life, const Binding *b, int count, i
     }
 }
 
-static void place_buffers(Stage *s)
+static bool place_buffers(Stage *s, Error *err)
 {
     const Entry *e = s->entry;
     Lifetime *life = xcalloc((size_t)e->buffers, sizeof *life);
@@ -77,12 +77,17 @@ static void place_buffers(Stage *s)
         touch(e, life, e->step[i].output, e->step[i].outputs, i);
     }
     size_t total = placement(life, e->buffers, ALIGN);
-    s->memory = xcalloc(1, total + ALIGN);
+    s->memory = calloc(1, total + ALIGN);
+    if (!s->memory) {
+        free(life);
+        return error_set(err, "not enough memory: the activations take %zu bytes", total);
+    }
     char *base = s->memory + (ALIGN - (uintptr_t)s->memory % ALIGN);
     s->buffer = xcalloc((size_t)e->buffers, sizeof *s->buffer);
     for (int i = 0; i < e->buffers; i++)
         s->buffer[i] = base + life[i].offset;
     free(life);
+    return true;
 }
 
 /* ---- binding ---- */
@@ -190,13 +195,13 @@ Stage *stage_new(Package *package, Device *device, const Entry *entry, void *con
     s->plan = &package_manifest(package)->plan;
     s->state = state;
     s->bound = xcalloc((size_t)entry->steps, sizeof *s->bound);
-    place_buffers(s);
-    for (int i = 0; i < entry->steps; i++)
-        if (!make_step(s, package, device, i, err)) {
-            stage_free(s);
-            return NULL;
-        }
-    return s;
+    bool ok = place_buffers(s, err);
+    for (int i = 0; ok && i < entry->steps; i++)
+        ok = make_step(s, package, device, i, err);
+    if (ok)
+        return s;
+    stage_free(s);
+    return NULL;
 }
 
 void stage_free(Stage *s)

@@ -1,0 +1,406 @@
+/* anerun: runs a package. Reads the command line and wires the runtime together; the work is in runtime/. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/flags.h"
+#include "runtime/generate.h"
+
+enum { EXIT_USER = 1, EXIT_USAGE = 2, PROMPT_LIMIT = 64 << 20 };
+
+typedef struct Options {
+    const char *package, *prompt, *prompt_file, *device, *ids, *logits;
+    int64_t tokens, top_k, seed, threads, prefill_only, repeat_last;
+    double temp, top_p, min_p, repeat_penalty;
+    FlagList stops;
+    bool greedy, ignore_eos, stats, trace, tokenize, help, version, quiet;
+} Options;
+
+static Options opt = {.device = "auto", .tokens = 256, .top_k = 40, .seed = -1, .prefill_only = -1, .repeat_last = 64,
+                      .temp = 0.8, .top_p = 0.95, .repeat_penalty = 1.0};
+
+static const Flag flags[] = {
+    {FLAG_GROUP, "Prompt", NULL, NULL, NULL, 0, 0, NULL},
+    {FLAG_TEXT, "--prompt", "-p", "TEXT", &opt.prompt, 0, 0, "the text to continue; - reads standard input"},
+    {FLAG_TEXT, "--prompt-file", "-f", "FILE", &opt.prompt_file, 0, 0, "read the prompt from a file"},
+    {FLAG_GROUP, "Generation", NULL, NULL, NULL, 0, 0, NULL},
+    {FLAG_INT, "--tokens", "-n", "N", &opt.tokens, 0, 1e9, "most new tokens (256)"},
+    {FLAG_NUMBER, "--temp", NULL, "T", &opt.temp, 0, 100, "temperature; 0 is --greedy (0.8)"},
+    {FLAG_INT, "--top-k", NULL, "K", &opt.top_k, 0, 1e9, "keep the K likeliest tokens; 0 is off (40)"},
+    {FLAG_NUMBER, "--top-p", NULL, "P", &opt.top_p, 0, 1, "keep the likeliest tokens up to this probability; 1 is off (0.95)"},
+    {FLAG_NUMBER, "--min-p", NULL, "P", &opt.min_p, 0, 1, "drop tokens below P times the likeliest; 0 is off (0)"},
+    {FLAG_NUMBER, "--repeat-penalty", NULL, "R", &opt.repeat_penalty, 0.01, 100,
+     "make the last 64 tokens less likely by R; 1 is off (1)"},
+    {FLAG_BOOL, "--greedy", NULL, NULL, &opt.greedy, 0, 0, "always take the likeliest token"},
+    {FLAG_INT, "--seed", NULL, "S", &opt.seed, 0, 9e15, "same seed, same text (default: a new one each time; --stats prints it)"},
+    {FLAG_LIST, "--stop", NULL, "TEXT", &opt.stops, 0, 0, "end before this text; may be given several times"},
+    {FLAG_BOOL, "--ignore-eos", NULL, NULL, &opt.ignore_eos, 0, 0, "go on after the model's end-of-text token"},
+    {FLAG_GROUP, "Running", NULL, NULL, NULL, 0, 0, NULL},
+    {FLAG_TEXT, "--device", NULL, "auto|cpu", &opt.device, 0, 0, "where to run (auto)"},
+    {FLAG_INT, "--threads", "-t", "N", &opt.threads, 1, 1024, "CPU threads (default: one a core)"},
+    {FLAG_BOOL, "--stats", NULL, NULL, &opt.stats, 0, 0, "one line of statistics on standard error at the end"},
+    {FLAG_BOOL, "--trace", NULL, NULL, &opt.trace, 0, 0, "time, GB/s, GFLOP/s and value range of every step, on standard error"},
+    {FLAG_BOOL, "--quiet", "-q", NULL, &opt.quiet, 0, 0, "no progress and no notes"},
+    {FLAG_GROUP, "Checking", NULL, NULL, NULL, 0, 0, NULL},
+    {FLAG_BOOL, "--tokenize", NULL, NULL, &opt.tokenize, 0, 0, "print the prompt's token ids and stop"},
+    {FLAG_TEXT, "--ids", NULL, "1,2,3", &opt.ids, 0, 0, "run these token ids instead of a prompt; needs --logits"},
+    {FLAG_TEXT, "--logits", NULL, "FILE", &opt.logits, 0, 0,
+     "write float32 little-endian logits, one row of the vocabulary for each id"},
+    {FLAG_INT, "--prefill-only", NULL, "K", &opt.prefill_only, 0, 1e9,
+     "with --ids: prefill the first K ids, decode the rest through the KV cache (default: prefill all)"},
+    {FLAG_GROUP, "Other", NULL, NULL, NULL, 0, 0, NULL},
+    {FLAG_BOOL, "--help", "-h", NULL, &opt.help, 0, 0, "this text"},
+    {FLAG_BOOL, "--version", NULL, NULL, &opt.version, 0, 0, "print the version"},
+};
+enum { FLAGS = sizeof flags / sizeof *flags };
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int sig)
+{
+    if (interrupted)
+        _exit(128 + sig);
+    interrupted = 1;
+}
+
+static int fail(const Error *err)
+{
+    fflush(stdout);
+    fprintf(stderr, "anerun: error: %s\n", err->text);
+    return EXIT_USER;
+}
+
+static int usage(const Error *err)
+{
+    fprintf(stderr, "anerun: %s\nTry 'anerun --help'.\n", err->text);
+    return EXIT_USAGE;
+}
+
+static int print_help(void)
+{
+    Text t = {0};
+    flags_help(&t, flags, FLAGS);
+    printf("usage: anerun PACKAGE (--prompt TEXT | --prompt-file FILE | -) [options]\n\n"
+           "Runs a package made by anec: prefills the prompt, then writes its continuation to standard output.\n\n%s\n"
+           "Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n"
+           "  anerun tales.pkg --prompt \"Once upon a time\" --stats\n",
+           t.data);
+    text_free(&t);
+    return 0;
+}
+
+/* ---- progress and trace ---- */
+
+static void show_hashing(void *context, uint64_t done, uint64_t total)
+{
+    (void)context;
+    static int last = -1;
+    int percent = total ? (int)(100 * done / total) : 100;
+    if (percent == last)
+        return;
+    last = percent;
+    fprintf(stderr, done == total ? "\r\033[K" : "\rchecking the package: %d %%", percent);
+}
+
+static void show_step(void *context, const TraceStep *s)
+{
+    (void)context;
+    fprintf(stderr, "%-28s %-24s %9.1f us %8.1f GB/s %8.1f GFLOP/s  [%g, %g]", s->name, s->kind, s->seconds * 1e6,
+            s->seconds > 0 ? s->bytes / s->seconds * 1e-9 : 0, s->seconds > 0 ? s->flops / s->seconds * 1e-9 : 0,
+            (double)s->least, (double)s->most);
+    if (s->nans || s->infinities)
+        fprintf(stderr, "  %lld NaN, %lld inf", (long long)s->nans, (long long)s->infinities);
+    fputc('\n', stderr);
+}
+
+/* ---- inputs ---- */
+
+static bool read_prompt(char **text, size_t *size, Error *err)
+{
+    if (opt.prompt && strcmp(opt.prompt, "-") != 0) {
+        *text = xstrdup(opt.prompt);
+        *size = strlen(opt.prompt);
+        return true;
+    }
+    return file_read(opt.prompt ? "-" : opt.prompt_file, PROMPT_LIMIT, text, size, err);
+}
+
+/* "1,2,3" or "1 2 3". */
+static bool read_ids(const char *text, int32_t **ids, size_t *count, Error *err)
+{
+    size_t cap = 0;
+    *ids = NULL;
+    *count = 0;
+    for (const char *p = text; *p;) {
+        char *end;
+        errno = 0;
+        long v = strtol(p, &end, 10);
+        if (end == p || errno || v < 0 || v > INT32_MAX) {
+            free(*ids);
+            *ids = NULL;
+            return error_set(err, "--ids: \"%s\" is not a list of token ids such as 1,2,3", text);
+        }
+        if (*count == cap)
+            *ids = xrealloc(*ids, (cap = cap ? 2 * cap : 64) * sizeof **ids);
+        (*ids)[(*count)++] = (int32_t)v;
+        p = end + strspn(end, ", \n\t");
+    }
+    return *count || error_set(err, "--ids: there are none");
+}
+
+/* ---- checking: logits of given ids ---- */
+
+static bool put_row(FileWriter *out, const float *logits, int vocab, Error *err)
+{
+    uint8_t *row = xmalloc((size_t)vocab * 4);
+    for (int i = 0; i < vocab; i++) {
+        uint32_t u;
+        memcpy(&u, &logits[i], 4);
+        for (int k = 0; k < 4; k++)
+            row[4 * i + k] = (uint8_t)(u >> 8 * k);
+    }
+    bool ok = file_write(out, row, (size_t)vocab * 4, err);
+    free(row);
+    return ok;
+}
+
+static bool put_logits(Session *s, FileWriter *out, const int32_t *ids, int count, int prefill, Error *err)
+{
+    if (prefill && !session_prefill(s, ids, prefill, err))
+        return false;
+    for (int i = 0; i < count; i++) {
+        const float *logits = i < prefill ? session_prefill_logits(s, i, err) : session_decode(s, ids[i], err);
+        if (!logits || !put_row(out, logits, session_vocab(s), err))
+            return false;
+    }
+    return true;
+}
+
+static int run_ids(Session *s)
+{
+    Error err;
+    int32_t *ids;
+    size_t count;
+    if (!read_ids(opt.ids, &ids, &count, &err))
+        return usage(&err);
+    int prefill = opt.prefill_only < 0 || opt.prefill_only > (int64_t)count ? (int)count : (int)opt.prefill_only;
+    FileWriter *out = file_create(opt.logits, &err);
+    bool ok = out && put_logits(s, out, ids, (int)count, prefill, &err);
+    if (ok)
+        ok = file_close(out, &err);
+    else
+        file_abandon(out);
+    struct stat st;
+    if (!ok && out && lstat(opt.logits, &st) == 0 && S_ISREG(st.st_mode))
+        unlink(opt.logits); /* half a file would look like a whole one */
+    free(ids);
+    return ok ? 0 : fail(&err);
+}
+
+/* ---- generation ---- */
+
+static bool put_text(void *context, const char *text, size_t size)
+{
+    (void)context;
+    return fwrite(text, 1, size, stdout) == size && fflush(stdout) == 0;
+}
+
+static uint64_t pick_seed(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return ((uint64_t)t.tv_sec * 1000003u ^ (uint64_t)t.tv_nsec ^ (uint64_t)getpid() << 20) % 1000000000u;
+}
+
+static void print_stats(const Device *device, const GenerateStats *g, uint64_t seed)
+{
+    int decoded = g->tokens > 1 ? g->tokens - 1 : 0; /* the first token comes out of the prefill */
+    fprintf(stderr, "prompt %d tokens, bucket %d, prefill %.1f ms; %d tokens, %.1f tokens/s; %s (%s); seed %llu\n",
+            g->prompt_tokens, g->bucket, g->prefill_ms, g->tokens,
+            g->decode_ms > 0 ? decoded / g->decode_ms * 1e3 : 0.0, device->name, device->description,
+            (unsigned long long)seed);
+}
+
+static void print_end(const Session *s, const GenerateStats *g)
+{
+    if (g->end == END_CONTEXT && !opt.quiet)
+        fprintf(stderr, "anerun: note: stopped: the text has reached the model's context of %d tokens\n", session_context(s));
+}
+
+/* The prompt's ids; an empty prompt begins with the model's begin-of-text token where it has one. */
+static bool tokenize_prompt(const Tokenizer *t, const ModelInfo *model, int32_t **ids, size_t *count, Error *err)
+{
+    char *text;
+    size_t size;
+    *ids = NULL;
+    *count = 0;
+    if (!read_prompt(&text, &size, err))
+        return false;
+    bool ok = tokenizer_encode(t, text, size, false, ids, count, err);
+    free(text);
+    if (ok && *count == 0 && model->bos >= 0 && !opt.tokenize) {
+        *ids = xmalloc(sizeof **ids);
+        (*ids)[(*count)++] = (int32_t)model->bos;
+    }
+    return ok;
+}
+
+static int print_ids(const int32_t *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        printf(i ? " %d" : "%d", (int)ids[i]);
+    putchar('\n');
+    return 0;
+}
+
+static int write_text(Session *s, const Device *device, const Tokenizer *t, const int32_t *ids, size_t count)
+{
+    Error err;
+    SamplerOptions so = sampler_defaults();
+    so.temperature = (float)opt.temp;
+    so.top_k = (int)opt.top_k;
+    so.top_p = (float)opt.top_p;
+    so.min_p = (float)opt.min_p;
+    so.repeat_penalty = (float)opt.repeat_penalty;
+    so.greedy = opt.greedy;
+    so.seed = opt.seed >= 0 ? (uint64_t)opt.seed : pick_seed();
+    Sampler *sampler = sampler_new(&so, session_vocab(s), &err);
+    if (!sampler)
+        return fail(&err);
+    GenerateOptions g = {.tokens = (int)opt.tokens, .stops = opt.stops.item, .stop_count = opt.stops.count,
+                         .ignore_eos = opt.ignore_eos, .interrupted = &interrupted, .emit = put_text};
+    GenerateStats stats;
+    bool ok = generate(s, t, sampler, ids, (int)count, &g, &stats, &err);
+    sampler_free(sampler);
+    if (!ok)
+        return fail(&err);
+    if (isatty(STDOUT_FILENO))
+        putchar('\n');
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        error_set_errno(&err, errno, "cannot write the text");
+        return errno == EPIPE ? EXIT_USER : fail(&err);
+    }
+    print_end(s, &stats);
+    if (opt.stats)
+        print_stats(device, &stats, so.seed);
+    return interrupted ? 130 : 0;
+}
+
+/* ---- wiring ---- */
+
+static Tokenizer *open_tokenizer(const Package *p, Error *err)
+{
+    size_t size;
+    const char *json = package_tokenizer(p, &size);
+    if (json)
+        return tokenizer_open(json, size, err);
+    error_set(err, "%s: has no tokenizer; give token ids with --ids, or compile with one beside the weights", opt.package);
+    return NULL;
+}
+
+static int run_prompt(Session *s, const Device *device, const Package *package)
+{
+    Error err;
+    Tokenizer *t = open_tokenizer(package, &err);
+    if (!t)
+        return fail(&err);
+    int32_t *ids;
+    size_t count;
+    int status;
+    if (!tokenize_prompt(t, &package_manifest(package)->plan.model, &ids, &count, &err))
+        status = fail(&err);
+    else if (opt.tokenize)
+        status = print_ids(ids, count);
+    else
+        status = write_text(s, device, t, ids, count);
+    free(ids);
+    tokenizer_close(t);
+    return status;
+}
+
+static int run(Package *package, Device *device)
+{
+    Error err;
+    Trace trace = {.ranges = true, .step = show_step};
+    Session *s = session_new(package, device, &err);
+    if (!s)
+        return fail(&err);
+    if (opt.trace)
+        session_trace(s, &trace);
+    int status = opt.ids ? run_ids(s) : run_prompt(s, device, package);
+    session_free(s);
+    return status;
+}
+
+static bool check_options(Error *err)
+{
+    int sources = (opt.prompt != NULL) + (opt.prompt_file != NULL) + (opt.ids != NULL);
+    if (sources != 1)
+        return error_set(err, sources ? "give one of --prompt, --prompt-file and --ids" : "give a prompt: --prompt TEXT");
+    if (opt.ids && !opt.logits)
+        return error_set(err, "--ids needs --logits FILE");
+    if (opt.logits && !opt.ids)
+        return error_set(err, "--logits needs --ids");
+    if (opt.prefill_only >= 0 && !opt.ids)
+        return error_set(err, "--prefill-only needs --ids");
+    if (strcmp(opt.device, "auto") != 0 && strcmp(opt.device, "cpu") != 0)
+        return error_set(err, "--device: \"%s\" is not auto or cpu", opt.device);
+    return true;
+}
+
+static bool read_command_line(int argc, char **argv, Error *err)
+{
+    const char **rest = xcalloc((size_t)argc, sizeof *rest);
+    int rests = 0;
+    bool ok = flags_parse(flags, FLAGS, argc, argv, rest, &rests, err);
+    if (ok && !opt.help && !opt.version) {
+        if (rests == 2 && strcmp(rest[1], "-") == 0 && !opt.prompt) {
+            opt.prompt = "-";
+            rests = 1;
+        }
+        if (rests == 1) {
+            opt.package = rest[0];
+            ok = check_options(err);
+        } else {
+            ok = error_set(err, rests ? "one package at a time" : "which package?");
+        }
+    }
+    free(rest);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    Error err;
+    signal(SIGPIPE, SIG_IGN);
+    if (!read_command_line(argc, argv, &err))
+        return usage(&err);
+    if (opt.help)
+        return print_help();
+    if (opt.version)
+        return printf("anerun %s\n", ANEC_VERSION) < 0;
+    bool progress = !opt.quiet && isatty(STDERR_FILENO);
+    Package *package = package_open(opt.package, progress ? show_hashing : NULL, NULL, &err);
+    if (!package)
+        return fail(&err);
+    DeviceOptions options = {.threads = (int)opt.threads};
+    Device *device = cpu_device_open(&options, &err);
+    if (!device) {
+        package_close(package);
+        return fail(&err);
+    }
+    struct sigaction on = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &on, NULL);
+    int status = run(package, device);
+    device_close(device);
+    package_close(package);
+    free(opt.stops.item);
+    return status;
+}
