@@ -45,7 +45,8 @@ ifdef WERROR
   BASEFLAGS += -Werror
 endif
 
-MODULES  := base ir frontend/anel frontend/mil frontend/weights passes backend runtime runtime/kernels runtime/tokenizer
+TREES    := base ir frontend passes backend runtime
+MODULES  := $(patsubst %/,%,$(sort $(dir $(foreach e,c re y,$(wildcard $(TREES:%=%/*.$(e)) $(TREES:%=%/*/*.$(e)))))))
 SOURCES  := $(foreach m,$(MODULES),$(wildcard $(m)/*.c))
 SCANNERS := $(foreach m,$(MODULES),$(wildcard $(m)/*.re))
 GRAMMARS := $(foreach m,$(MODULES),$(wildcard $(m)/*.y))

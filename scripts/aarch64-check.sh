@@ -1,7 +1,8 @@
 #!/bin/sh
-# make aarch64-check: cross-builds for aarch64 Linux and runs the unit tests under qemu-aarch64. Works on Debian and Ubuntu.
-# Needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user. The arm64 libraries are taken as archives from the distribution's
-# packages and unpacked under BUILD/aarch64; nothing is installed.
+# make aarch64-check: cross-builds for aarch64 Linux and runs the unit tests under qemu-aarch64. Works on
+# Debian and Ubuntu. Needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user. The arm64 libraries
+# are taken as archives from the distribution's packages and unpacked under BUILD/aarch64; nothing is
+# installed.
 # Environment: BUILD, MAKE, QEMU_CPU (qemu's -cpu), PATTERN (which tests, tests/unit).
 set -u
 
@@ -16,7 +17,8 @@ libraries=$build/sysroot/usr/lib/$cross
 
 for tool in $cross-gcc qemu-aarch64 apt-get dpkg-deb; do
     if ! command -v $tool >/dev/null 2>&1; then
-        echo "aarch64-check: $tool is missing: apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user" >&2
+        echo "aarch64-check: $tool is missing;" \
+            "apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user" >&2
         exit 2
     fi
 done
@@ -24,8 +26,9 @@ done
 # Package lists of our own, for arm64 alone: the system's stay as they are.
 apt()
 {
-    apt-get -q -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State="$build/apt" -o Dir::Cache="$build/apt" \
-        -o APT::Sandbox::User= -o Dir::State::status="$build/apt/status" "$@" >"$build/apt/log" 2>&1 && return
+    apt-get -q -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User= \
+        -o Dir::State="$build/apt" -o Dir::Cache="$build/apt" -o Dir::State::status="$build/apt/status" \
+        "$@" >"$build/apt/log" 2>&1 && return
     tail -n 15 "$build/apt/log" >&2
     return 1
 }
@@ -38,7 +41,8 @@ fetch_libraries()
     for package in "$build"/apt/*.deb; do
         dpkg-deb -x "$package" "$build/sysroot" || return
     done
-    # Without the shared objects the linker takes the archives, and the programs need no more than the cross libc.
+    # Without the shared objects the linker takes the archives, and the programs need no more than the cross
+    # libc.
     rm -f "$libraries"/*.so
 }
 

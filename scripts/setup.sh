@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what the build needs and this machine lacks: a C compiler, re2c >= 3, bison >= 3.6, and the headers of uthash, jansson
-# and (on Linux) OpenSSL's libcrypto. What is there is found by trying it, so any way of installing it counts. Silent where all is there.
+# Installs what the build needs and this machine lacks: a C compiler, re2c >= 3, bison >= 3.6, and the
+# headers of uthash, jansson and (on Linux) OpenSSL's libcrypto. What is there is found by trying it, so any
+# way of installing it counts. Silent where all is there.
 # Environment: CC, RE2C, BISON.
 set -u
 
@@ -40,8 +41,11 @@ links() # LIBRARIES INCLUDE...: compiles and links a program with these headers
 
 at_least() # WANTED HAVE: versions MAJOR.MINOR
 {
-    [ -n "$2" ] && printf '%s %s\n' "$1" "$2" |
-        awk '{ split($1, w, "."); split($2, h, "."); exit !(h[1] + 0 > w[1] + 0 || (h[1] + 0 == w[1] + 0 && h[2] + 0 >= w[2] + 0)) }'
+    [ -n "$2" ] && printf '%s %s\n' "$1" "$2" | awk '{
+        split($1, wanted, ".")
+        split($2, have, ".")
+        exit have[1] != wanted[1] ? have[1] + 0 < wanted[1] + 0 : have[2] + 0 < wanted[2] + 0
+    }'
 }
 
 version() # PROGRAM
@@ -55,7 +59,9 @@ find_places()
     if [ "$system" = Darwin ] && command -v brew >/dev/null 2>&1; then
         prefix=$(brew --prefix)
         search="-I$prefix/include -L$prefix/lib"
-        [ -x "$prefix/opt/bison/bin/bison" ] && [ "${BISON:-bison}" = bison ] && bison=$prefix/opt/bison/bin/bison
+        if [ -x "$prefix/opt/bison/bin/bison" ] && [ "${BISON:-bison}" = bison ]; then
+            bison=$prefix/opt/bison/bin/bison
+        fi
     fi
 }
 
@@ -121,7 +127,8 @@ install_debian()
     by_hand="apt-get update && apt-get install -y --no-install-recommends $packages"
     as_root=
     if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null 2>&1 || die "missing:$missing. There is no sudo here; as root, run: $by_hand"
+        command -v sudo >/dev/null 2>&1 ||
+            die "missing:$missing. There is no sudo here; as root, run: $by_hand"
         if ! sudo -n true 2>/dev/null; then
             [ -t 0 ] || die "missing:$missing. sudo asks for a password; run: sudo sh -c '$by_hand'"
             say "installing needs sudo, which may ask for your password"
@@ -147,7 +154,8 @@ install_macos()
     esac
     packages=$(brew_packages)
     by_hand="brew install $packages"
-    command -v brew >/dev/null 2>&1 || die "missing:$missing. Install Homebrew (https://brew.sh), then run: $by_hand"
+    command -v brew >/dev/null 2>&1 ||
+        die "missing:$missing. Install Homebrew (https://brew.sh), then run: $by_hand"
     say "installing with Homebrew: $packages"
     # shellcheck disable=SC2086
     HOMEBREW_NO_AUTO_UPDATE=1 quietly brew install $packages ||
@@ -162,11 +170,11 @@ if [ "$system" = Darwin ]; then
 elif [ "$system" = Linux ] && command -v apt-get >/dev/null 2>&1; then
     install_debian
 else
-    die "missing:$missing. Only apt-get and Homebrew are known here; please install a C compiler, re2c >= 3, bison >= 3.6," \
-        "uthash, jansson and OpenSSL (with headers) yourself"
+    die "missing:$missing. Only apt-get and Homebrew are known here; please install a C compiler," \
+        "re2c >= 3, bison >= 3.6, uthash, jansson and OpenSSL (with headers) yourself"
 fi
 
 find_missing
 [ "$missing" ] || exit 0
-die "still missing or too old:$missing (re2c must be 3.0 or later: $(version "$re2c"); bison 3.6 or later: $(version "$bison");" \
-    "the compiler is '$cc')"
+die "still missing or too old:$missing (re2c, 3.0 or later, is '$(version "$re2c")';" \
+    "bison, 3.6 or later, is '$(version "$bison")'; the compiler is '$cc')"

@@ -86,13 +86,16 @@ length($0) > 110 && columns($0) > 110 { say(columns($0) " columns, the limit is 
 
 library {
     bare = code($0)
-    if (match(bare, /(^|[^A-Za-z0-9_.>])(v?printf|puts|putchar|perror|_?exit|quick_exit|abort)[ ]*\(/))
+    if (match(bare, /(^|[^A-Za-z0-9_.>])(v?printf|puts|putchar|perror|_?exit|quick_exit)[ ]*\(/))
         say("a library calls " substr(bare, RSTART, RLENGTH - 1) ": only tools/ may print or exit")
+    if (bare ~ /(^|[^A-Za-z0-9_.>])abort[ ]*\(/ && $0 !~ /\/\*/)
+        say("a library calls abort without a comment on the line that says why this cannot happen")
     if (match(bare, /(^|[^A-Za-z0-9_])(stdout|stderr)([^A-Za-z0-9_]|$)/))
         say("a library uses stdout or stderr: only tools/ may print")
 }
 
-# A function's body stands between `{` and `}` in the first column; its name is in the last line that began there.
+# A function's body stands between `{` and `}` in the first column; its name is in the last line that began
+# there.
 /^[A-Za-z_].*\(/ {
     name = $0
     sub(/\(.*/, "", name)

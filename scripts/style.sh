@@ -1,6 +1,7 @@
 #!/bin/sh
-# The rules that a compiler doesn't check: layout of lines, sizes of functions and files, the direction of includes,
-# libraries that neither print nor exit, headers that compile alone. Prints `file:line: what is wrong`; exits with 1 if it did.
+# The rules that a compiler doesn't check: layout of lines, sizes of functions and files, the direction of
+# includes, libraries that neither print nor exit, headers that compile alone. Prints `file:line: what is
+# wrong`; exits with 1 if it did.
 # Environment: BUILD (generated headers), CC, CPPFLAGS, ROOT (the tree to check).
 set -u
 
@@ -26,10 +27,11 @@ find_files() # FIND-EXPRESSION...
     find $trees -type f \( "$@" \) ! -path '*/corpus/*' ! -path '*/inputs/*' | sort
 }
 
-# A function or file may be long where a comment says `flat switch` or `flat table`: one row for each thing, nothing to follow.
+# A function or file may be long where a comment says `flat switch` or `flat table`: one row for each thing,
+# nothing to follow.
 lines_and_layers()
 {
-    find_files -name '*.c' -o -name '*.h' -o -name '*.re' -o -name '*.y' -o -name '*.def' -o -name '*.sh' | while read -r f; do
+    { find_files -name '*.[chy]' -o -name '*.re' -o -name '*.def' -o -name '*.sh'; } | while read -r f; do
         tail -c 1 "$f" | grep -q . && echo "$f:1: no newline at the end"
         awk -v file="$f" -f "$rules" "$f"
     done
@@ -47,8 +49,9 @@ headers_alone()
     headers=$(find_files -name '*.h')
     [ "$headers" ] || return
     # shellcheck disable=SC2086
-    $cc -std=c11 -D_GNU_SOURCE -D_DARWIN_C_SOURCE ${CPPFLAGS:-} -I. -I"$build/gen" -fsyntax-only -x c $headers 2>&1 |
-        grep -E '(error|warning):' | grep -v 'pragma once' | sed 's/^\([^:]*:[0-9]*\):[0-9]*:/\1: does not compile alone:/'
+    $cc -std=c11 -D_GNU_SOURCE -D_DARWIN_C_SOURCE ${CPPFLAGS:-} -I. -I"$build/gen" -fsyntax-only \
+        -x c $headers 2>&1 | grep -E '(error|warning):' |
+        sed 's/^\([^:]*:[0-9]*\):[0-9]*:/\1: does not compile alone:/'
 }
 
 scripts()

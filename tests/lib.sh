@@ -1,5 +1,6 @@
-# For script tests: `. tests/lib.sh`. Scripts run in the root of the tree with $T (an empty folder of their own),
-# $B (the build folder), $R (the root) and $ANEC_TEST_DATA (real inputs; may be absent) set, and anec in PATH.
+# For script tests: `. tests/lib.sh`. Scripts run in the root of the tree with $T (an empty folder of their
+# own), $B (the build folder), $R (the root) and $ANEC_TEST_DATA (real inputs; may be absent) set, and anec
+# in PATH.
 # shellcheck shell=sh
 
 failures=0
@@ -45,7 +46,8 @@ check() # NAME COMMAND...: passes if the command exits with 0
     fi
 }
 
-# A user's mistake: this exit status, a line on stderr that matches the pattern, and no sanitizer report or crash.
+# A user's mistake: this exit status, a line on stderr that matches the pattern, and no sanitizer report or
+# crash.
 check_error() # NAME STATUS PATTERN COMMAND...
 {
     name=$1 expected=$2 pattern=$3

@@ -5,8 +5,9 @@
 #
 # PATTERN: basic regular expressions matched against the paths. --rebase (or REBASE=1) rewrites NAME.out and
 # NAME.err with what the programs printed. --quick leaves out the fuzz corpus.
-# Environment: BUILD (build), FUZZ_BUILD (BUILD/sanitize), JOBS (2), TEST_TIMEOUT (seconds for each test, 120),
-# KEEP=1 (leave the temporary folders), RUNNER (an emulator for the programs under test), ROOT (the tree to test).
+# Environment: BUILD (build), FUZZ_BUILD (BUILD/sanitize), JOBS (2), TEST_TIMEOUT (seconds for each test,
+# 120), KEEP=1 (leave the temporary folders), RUNNER (an emulator for the programs under test), ROOT (the
+# tree to test).
 set -u
 
 root=${ROOT:-$(dirname "$0")/..}
@@ -63,7 +64,8 @@ has_sidecar()
 
 list_files()
 {
-    find tests -type f | grep -v -E '^tests/[^/]*$|^tests/(unit|support|fuzz)/|/inputs/' | sort | while read -r f; do
+    elsewhere='^tests/[^/]*$|^tests/(unit|support|fuzz)/|/inputs/'
+    find tests -type f | grep -v -E "$elsewhere" | sort | while read -r f; do
         case $f in
         *.sh) echo "script $f" ;;
         *.test) echo "golden $f" ;;
@@ -115,8 +117,8 @@ skip()
 # The programs of the tree come first in PATH; homes and caches are the test's own.
 limited() # SECONDS COMMAND...: leaves the exit status in $status
 {
-    T=$tmp B=$build R=$root BUILD=$build HOME=$tmp/home XDG_CACHE_HOME=$tmp/cache PATH=$programs:$PATH REBASE=$rebase \
-        "$limit" "$@" </dev/null
+    T=$tmp B=$build R=$root BUILD=$build REBASE=$rebase HOME=$tmp/home XDG_CACHE_HOME=$tmp/cache \
+        PATH=$programs:$PATH "$limit" "$@" </dev/null
     status=$?
 }
 
@@ -136,7 +138,7 @@ run_program() # COMMAND...: a program that counts for itself in its last line
     # The emulator, if any, may be several words.
     # shellcheck disable=SC2086
     limited "$seconds" $runner "$@" >"$tmp/log" 2>&1
-    counts=$(sed -n '$s/^\([0-9][0-9]*\) passed, \([0-9][0-9]*\) failed, \([0-9][0-9]*\) skipped$/\1 \2 \3/p' "$tmp/log")
+    counts=$(sed -n '$s/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$tmp/log")
     cp "$tmp/log" "$log"
     if [ -z "$counts" ]; then
         fail "ended without a summary line: $(say_status "$seconds")"
@@ -198,7 +200,8 @@ keys() # KEY: the values of the header lines `KEY: value`
 percent=$(printf '\001')
 expand()
 {
-    sed -e "s/%%/$percent/g" -e "s/%s/\${S}/g" -e "s/%t/\${T}/g" -e "s/%b/\${B}/g" -e "s/%r/\${R}/g" -e "s/$percent/%/g"
+    sed -e "s/%%/$percent/g" -e "s/%s/\${S}/g" -e "s/%t/\${T}/g" -e "s/%b/\${B}/g" \
+        -e "s/%r/\${R}/g" -e "s/$percent/%/g"
 }
 
 # The file that %s stands for: what a sidecar describes, or the test itself.
@@ -235,7 +238,10 @@ normalise() # FILE
             }
             return done line
         }
-        { print swap(swap(swap($0, ENVIRON["T"], "%t"), ENVIRON["B"], "%b"), ENVIRON["R"], "%r") }' "$1" >"$1.n"
+        {
+            line = swap(swap($0, ENVIRON["T"], "%t"), ENVIRON["B"], "%b")
+            print swap(line, ENVIRON["R"], "%r")
+        }' "$1" >"$1.n"
     mv "$1.n" "$1"
 }
 
@@ -266,7 +272,7 @@ test_golden()
     [ "$failed" -eq 0 ] || return
     commands=$(keys RUN)
     if [ -z "$commands" ]; then
-        fail "no RUN line within the first 20 lines (files that are no tests go into a folder inputs/)"
+        fail "no RUN line within the first 20 lines (what is no test goes into a folder inputs/)"
         return
     fi
     if [ "$input" != "$file" ] && sed -n '1,20p' "$input" | grep -q '^[/#;]* *RUN:'; then
@@ -415,9 +421,12 @@ while read -r kind path; do
     fi
     [ -e "$work/$n.notes" ] && cat "$work/$n.notes"
     if [ -s "$work/$n.skips" ]; then
-        uniq -c "$work/$n.skips" | sed "s|^ *\([0-9]*\) \(.*\)|skipped $path: \2 (\1)|; s| (1)\$||"
+        uniq -c "$work/$n.skips" | sed 's/^ *\([0-9]*\) \(.*\)/\2 (\1)/; s/ (1)$//' |
+            while read -r reason; do echo "skipped $path: $reason"; done
     fi
-    all_passed=$((all_passed + passed)) all_failed=$((all_failed + failed)) all_skipped=$((all_skipped + skipped))
+    all_passed=$((all_passed + passed))
+    all_failed=$((all_failed + failed))
+    all_skipped=$((all_skipped + skipped))
 done <"$work/list"
 
 [ "$total" -gt 0 ] || echo "no test to run"

@@ -1,7 +1,7 @@
-/* fuzz_NAME [-n MUTATIONS] [-t SECONDS] [-s SEED] [-o FOLDER] CORPUS...: feeds every file of the corpus (files, or folders of
- * files) to the target, then mutations of them. The mutations depend on the seed and the corpus alone, so a
- * failure comes again; a slow machine stops early, at SECONDS. The input that ends the program, by a crash, a
- * sanitizer report or ten seconds without an answer, is left in FOLDER/crash-NAME.
+/* fuzz_NAME [-n MUTATIONS] [-t SECONDS] [-s SEED] [-o FOLDER] CORPUS...: feeds every file of the corpus
+ * (files, or folders of files) to the target, then mutations of them. They depend on the seed and the
+ * corpus alone, so a failure comes again; a slow machine stops early, at SECONDS. The input that ends the
+ * program, by a crash, a sanitizer report or ten seconds without an answer, is left in FOLDER/crash-NAME.
  * For machines without libFuzzer, and for the default test run; see tests/fuzz/run.sh for the real search. */
 #include <dirent.h>
 #include <signal.h>
@@ -53,14 +53,16 @@ static struct {
 static void save_current(void)
 {
     char path[1024];
+    if (!current.data)
+        return; /* the end of the program: leaks are reported there, for all inputs together */
     snprintf(path, sizeof path, "%s/crash-%s", current.folder, current.name);
     FILE *f = fopen(path, "wb");
     if (f) {
         fwrite(current.data, 1, current.size, f);
         fclose(f);
     }
-    fprintf(stderr, "%s: this input (%zu bytes, mutation %llu of %s) is now in %s\n", current.name, current.size,
-            (unsigned long long)current.mutation, current.origin, path);
+    fprintf(stderr, "%s: this input (%zu bytes, mutation %llu of %s) is now in %s\n", current.name,
+            current.size, (unsigned long long)current.mutation, current.origin, path);
 }
 
 static void on_signal(int sig)
@@ -83,6 +85,7 @@ static void run_target(const uint8_t *data, size_t size, const char *origin, uin
     alarm(HANG_SECONDS);
     LLVMFuzzerTestOneInput(copy, size);
     alarm(0);
+    current.data = NULL;
     free(copy);
 }
 
@@ -150,8 +153,8 @@ static size_t below(size_t n)
 
 static void write_number(uint8_t *at, size_t width)
 {
-    static const uint64_t edges[] = {0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000u,
-                                     0xffffffffu, 0x7fffffffffffffffu, 0x8000000000000000u, UINT64_MAX, 64};
+    static const uint64_t edges[] = {0, 1, 64, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, INT32_MAX,
+                                     0x80000000u, UINT32_MAX, INT64_MAX, (uint64_t)1 << 63, UINT64_MAX};
     uint64_t value = edges[below(sizeof edges / sizeof *edges)] + below(3) - 1;
     for (size_t i = 0; i < width; i++)
         at[i] = (uint8_t)(value >> 8 * i);
@@ -160,8 +163,9 @@ static void write_number(uint8_t *at, size_t width)
 /* Replaces the run of digits at or after `at` by a number that a reader may not expect. */
 static size_t change_digits(uint8_t *data, size_t size, size_t at)
 {
-    static const char *const numbers[] = {"0", "-1", "1", "4294967296", "18446744073709551615", "9223372036854775807",
-                                          "1e999", "00", "2147483648", "1.5", "99999999999999999999999"};
+    static const char *const numbers[] = {"0", "-1", "1", "00", "1.5", "1e999", "2147483648", "4294967296",
+                                          "9223372036854775807", "18446744073709551615",
+                                          "99999999999999999999999"};
     while (at < size && (data[at] < '0' || data[at] > '9'))
         at++;
     size_t end = at;
@@ -210,7 +214,8 @@ static size_t mutate(uint8_t *data, size_t size, const Input *other)
     uint8_t byte = (uint8_t)next_random();
     size_t at = below(size);
     if (size < 8)
-        return other->size ? insert_piece(data, size, other->data, other->size) : insert_bytes(data, size, &byte, 1);
+        return other->size ? insert_piece(data, size, other->data, other->size)
+                           : insert_bytes(data, size, &byte, 1);
     switch (below(9)) {
     case 0:
         data[at] ^= (uint8_t)(1u << below(8));
@@ -297,7 +302,8 @@ int main(int argc, char **argv)
     }
     for (int i = optind; i < argc; i++) {
         if (!add_path(&corpus, argv[i])) {
-            fprintf(stderr, "%s: cannot read %s (or a file of it has over %d bytes)\n", current.name, argv[i], INPUT_LIMIT);
+            fprintf(stderr, "%s: cannot read %s (or a file of it has over %d bytes)\n", current.name, argv[i],
+                    INPUT_LIMIT);
             return 2;
         }
     }

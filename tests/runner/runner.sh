@@ -1,4 +1,5 @@
-# The runner judges everything else, so here it is judged: over a small tree of its own, with stand-ins for programs.
+# The runner judges everything else, so here it is judged: over a small tree of its own, with stand-ins for
+# programs.
 . tests/lib.sh
 
 tree=$T/tree
@@ -129,7 +130,8 @@ golden status.ir <<'EOF2'
 # RUN: exit 3
 EOF2
 suite
-expect "an exit status other than 0 is a failure" 1 "0 passed, 1 failed, 0 skipped" "exit status 3 instead of 0"
+expect "an exit status other than 0 is a failure" 1 \
+    "0 passed, 1 failed, 0 skipped" "exit status 3 instead of 0"
 suite --rebase
 expect "rebase does not accept it" 1 "0 passed, 1 failed, 0 skipped"
 echo "# EXIT: 3" >>"$tree/tests/parse/status.ir"
@@ -177,7 +179,8 @@ golden x.anel <<'EOF2'
 // RUN: false
 EOF2
 suite
-expect "SKIP-UNLESS skips and says so" 0 "0 passed, 0 failed, 1 skipped" "skipped tests/parse/x.anel: needs: test -e"
+expect "SKIP-UNLESS skips and says so" 0 \
+    "0 passed, 0 failed, 1 skipped" "skipped tests/parse/x.anel: needs: test -e"
 golden x.anel <<'EOF2'
 // SKIP-UNLESS: test -d %r
 // RUN: false
@@ -203,7 +206,8 @@ echo "skip two: no such machine"
 test -d "$T" && test -d "$B" && test "$(pwd)" = "$R" && echo "ok three"
 EOF2
 suite
-expect "script results are counted" 0 "2 passed, 0 failed, 1 skipped" "skipped tests/parse/s.sh: two: no such machine"
+expect "script results are counted" 0 \
+    "2 passed, 0 failed, 1 skipped" "skipped tests/parse/s.sh: two: no such machine"
 echo 'echo "not ok four"' >>"$tree/tests/parse/s.sh"
 suite
 expect "not ok is a failure" 1 "2 passed, 1 failed, 1 skipped" "not ok four"
@@ -228,10 +232,22 @@ done >"$T/expected"
 check_same "failures come in the order of the list" "$T/expected" "$T/order"
 
 run "$B/tests/limit" 20 sh -c 'exit 7'
-[ "$status" -eq 7 ] && ok "limit passes the exit status on" || not_ok "limit passes the exit status on" "$status"
+if [ "$status" -eq 7 ]; then
+    ok "limit passes the exit status on"
+else
+    not_ok "limit passes the exit status on" "$status"
+fi
 run "$B/tests/limit" 1 sh -c 'trap "" TERM; sleep 9; sleep 9'
-[ "$status" -eq 124 ] && ok "limit ends what ignores SIGTERM" || not_ok "limit ends what ignores SIGTERM" "$status"
+if [ "$status" -eq 124 ]; then
+    ok "limit ends what ignores SIGTERM"
+else
+    not_ok "limit ends what ignores SIGTERM" "$status"
+fi
 run "$B/tests/limit" 20 sh -c "(sleep 3; echo late >'$T/late') & exit 0"
 sleep 4
-[ ! -e "$T/late" ] && ok "limit leaves nobody behind" || not_ok "limit leaves nobody behind"
+if [ -e "$T/late" ]; then
+    not_ok "limit leaves nobody behind"
+else
+    ok "limit leaves nobody behind"
+fi
 finish
