@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "base/half.h"
 
-enum { RADIX_BITS = 8, RADIX = 1 << RADIX_BITS };
+enum { RADIX_BITS = 8, RADIX = 1 << RADIX_BITS, REPEAT_LAST_MAX = 1 << 24 };
 
 /* A token that may still be picked. */
 typedef struct Candidate {
@@ -57,13 +57,13 @@ static double uniform(Pcg32 *r)
     return (double)(high << 26 | low) * 0x1p-53;
 }
 
-/* e^x for x <= 0, to about 2^-50: x = n ln 2 + r, |r| <= ln 2 / 2, and the Taylor series of e^r up to r^13 (the next
- * term is below 2^-57). ln 2 is split so that n times its first part is exact. */
+/* e^x for x <= 0, to about 2^-50: x = n ln 2 + r, |r| <= ln 2 / 2, and the Taylor series of e^r up to r^13
+ * (the next term is below 2^-57). ln 2 is split so that n times its first part is exact. */
 static double exp_down(double x)
 {
     static const double factor[] = {
         1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
-        1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1};
+        1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 1.0 / 2, 1, 1};
     if (x < -700)
         return 0;
     int n = (int)(x * 1.4426950408889634 - 0.5);
@@ -92,10 +92,11 @@ static bool check_options(const SamplerOptions *o, Error *err)
     if (!(o->min_p >= 0 && o->min_p <= 1))
         return error_set(err, "min-p is %g; it must be between 0 (off) and 1", (double)o->min_p);
     if (!(o->repeat_penalty > 0 && o->repeat_penalty <= FLT_MAX))
-        return error_set(err, "the repeat penalty is %g; it must be above 0 (1: off)", (double)o->repeat_penalty);
-    if (o->repeat_last < -1)
-        return error_set(err, "the repeat penalty looks back %d tokens; it must be 0 or more, or -1 for all",
-                         o->repeat_last);
+        return error_set(err, "the repeat penalty is %g; it must be above 0 (1: off)",
+                         (double)o->repeat_penalty);
+    if (o->repeat_last < -1 || o->repeat_last > REPEAT_LAST_MAX)
+        return error_set(err, "the repeat penalty looks back %d tokens; it must be 0..%d, or -1 for all",
+                         o->repeat_last, REPEAT_LAST_MAX);
     return true;
 }
 
@@ -220,9 +221,10 @@ static double weight(const Candidate *c)
     return c->weight;
 }
 
-/* Keeps the highest candidates, of equal logits the lowest ids, until their mass reaches `wanted`: at least one, and
- * no more than needed. A radix selection: each of four rounds looks at 8 more bits of the order and finds the digit
- * in which the last one to stay lies, so the time is linear whatever the logits are. */
+/* Keeps the highest candidates, of equal logits the lowest ids, until their mass reaches `wanted`: at
+ * least one, and no more than needed. A radix selection: each of four rounds looks at 8 more bits of the
+ * order and finds the digit in which the last one to stay lies, so the time is linear whatever the logits
+ * are. */
 static void keep_highest(Sampler *s, double wanted, Mass *mass)
 {
     uint32_t prefix = 0, mask = 0;

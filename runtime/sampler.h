@@ -1,6 +1,6 @@
-/* The sampler: picks the next token from a row of logits. The same options, logits and seed pick the same tokens
- * on every machine: the random numbers are PCG32, and the exponential is computed here with IEEE additions and
- * multiplications only, not by the system's libm. */
+/* The sampler: picks the next token from a row of logits. The same options, logits and seed pick the same
+ * tokens on every machine: the random numbers are PCG32, and the exponential is computed here with IEEE
+ * additions and multiplications only, not by the system's libm. */
 #ifndef RUNTIME_SAMPLER_H
 #define RUNTIME_SAMPLER_H
 
@@ -10,8 +10,8 @@
 #include "base/error.h"
 
 /* In the order in which they act, which is that of Hugging Face's generate():
- *   repeat_penalty  each token among the last repeat_last accepted ones, once: a positive logit is divided by it, a
- *                   negative one multiplied
+ *   repeat_penalty  each token among the last repeat_last accepted ones, once: a positive logit is divided by
+ *                   it, a negative one multiplied
  *   greedy          the highest logit, the lowest id among equals; the rest is not looked at
  *   temperature     logits are divided by it; 0 means greedy
  *   top_k           the k highest logits stay (the lowest ids among equals); 0: off
@@ -37,8 +37,9 @@ typedef struct Sampler Sampler;
 MUST_USE Sampler *sampler_new(const SamplerOptions *options, int vocab, Error *err);
 void sampler_free(Sampler *s); /* NULL is allowed */
 
-/* The picked id, or -1 and an error where the logits allow no choice: a NaN, +infinity, or nothing but -infinity
- * (-infinity alone is a token that may not come). The logits are not changed, the id is not accepted. */
+/* The picked id, or -1 and an error where the logits allow no choice: a NaN, +infinity, or nothing but
+ * -infinity (-infinity alone is a token that may not come). The logits are not changed, the id is not
+ * accepted. */
 int sampler_pick(Sampler *s, const float *logits, Error *err);
 /* Puts a token (of the prompt, or a picked one) into the history of the repeat penalty; ids out of range are
  * passed over. */

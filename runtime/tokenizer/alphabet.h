@@ -1,5 +1,6 @@
-/* The alphabet of byte-level vocabularies (GPT-2's bytes_to_unicode): each byte is written as one printable
- * character. Bytes that are printable in Latin-1 stand for themselves; the other 68, in order, are U+0100 and up:
+/* The alphabet of byte-level vocabularies (GPT-2's bytes_to_unicode): each byte is written as one
+ * printable character. Bytes that are printable in Latin-1 stand for themselves; the other 68, in order,
+ * are U+0100 and up:
  *     00..20 -> U+0100..U+0120    7F..A0 -> U+0121..U+0142    AD -> U+0143 */
 #ifndef RUNTIME_TOKENIZER_ALPHABET_H
 #define RUNTIME_TOKENIZER_ALPHABET_H
@@ -19,8 +20,8 @@ static inline int alphabet_byte(unsigned c)
     return c == 0x143 ? 0xad : -1;
 }
 
-/* Writes the bytes that `text` (valid UTF-8) stands for to out, which has room for `size` bytes, and their number
- * to *length. False where a character is not in the alphabet. */
+/* Writes the bytes that `text` (valid UTF-8) stands for to out, which has room for `size` bytes, and their
+ * number to *length. False where a character is not in the alphabet. */
 static inline bool alphabet_decode(const char *text, size_t size, char *out, size_t *length)
 {
     size_t n = 0;

@@ -5,8 +5,8 @@
 /* What the stages seen so far have settled. */
 typedef struct Config {
     Tokenizer *t;
-    bool byte_level;  /* a ByteLevel pre-tokenizer */
-    bool metaspace;   /* a Metaspace pre-tokenizer, or a normalizer that makes spaces U+2581 */
+    bool byte_level; /* a ByteLevel pre-tokenizer */
+    bool metaspace;  /* a Metaspace pre-tokenizer, or a normalizer that makes spaces U+2581 */
     Error *err;
 } Config;
 
@@ -32,9 +32,10 @@ static bool unsupported(Config *c, const char *what, const char *name)
                      error_quote(shown, sizeof shown, name, (long)strlen(name)));
 }
 
-/* A stage is an object with a "type"; a Sequence has a list of them under `list`. One level: real files have no
- * Sequence in a Sequence. */
-static bool each_stage(Config *c, json_t *stage, const char *list, bool (*read)(Config *, json_t *, const char *))
+/* A stage is an object with a "type"; a Sequence has a list of them under `list`. One level: real files
+ * have no Sequence in a Sequence. */
+static bool each_stage(Config *c, json_t *stage, const char *list,
+                       bool (*read)(Config *, json_t *, const char *))
 {
     if (!stage || json_is_null(stage))
         return true;
@@ -163,8 +164,9 @@ bool config_read(Tokenizer *t, json_t *root, Error *err)
         !each_stage(&c, json_object_get(root, "pre_tokenizer"), "pretokenizers", read_pre_tokenizer))
         return false;
     if (c.byte_level == c.metaspace)
-        return error_set(err, c.byte_level ? "ByteLevel and Metaspace together are not supported"
-                                           : "the file has neither a ByteLevel nor a Metaspace pre-tokenizer");
+        return error_set(err, c.byte_level
+                                  ? "ByteLevel and Metaspace together are not supported"
+                                  : "the file has neither a ByteLevel nor a Metaspace pre-tokenizer");
     if (c.metaspace && (t->pattern || t->digits != DIGITS_STAY))
         return error_set(err, "Split and Digits pre-tokenizers with Metaspace are not supported");
     t->kind = c.byte_level ? TOKENIZER_BYTES : TOKENIZER_CHARACTERS;

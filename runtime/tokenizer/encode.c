@@ -1,5 +1,6 @@
-/* Encoding: the text is cut at added tokens, what lies between is prepared (prefix space, U+2581), cut into words,
- * and each word is merged. Natural text repeats its words, so the last ids of each are remembered. */
+/* Encoding: the text is cut at added tokens, what lies between is prepared (prefix space, U+2581), cut
+ * into words, and each word is merged. Natural text repeats its words, so the last ids of each are
+ * remembered. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,7 +125,8 @@ static bool encode_spaced_words(Encoder *e, const char *text, size_t size)
 {
     for (size_t start = 0; start < size;) {
         size_t end = start + 1;
-        while (end < size && (size - end < METASPACE_SIZE || memcmp(text + end, METASPACE, METASPACE_SIZE) != 0))
+        while (end < size &&
+               (size - end < METASPACE_SIZE || memcmp(text + end, METASPACE, METASPACE_SIZE) != 0))
             end++;
         if (!encode_word(e, text + start, end - start))
             return false;
@@ -228,8 +230,8 @@ static int added_bound(const Tokenizer *t, int low, int high, size_t depth, int 
     return low;
 }
 
-/* The longest added token that the text starts with, or NULL. Tokens are sorted: those that share the bytes read
- * so far are neighbours, from low up to high, the one that ends here first. */
+/* The longest added token that the text starts with, or NULL. Tokens are sorted: those that share the
+ * bytes read so far are neighbours, from low up to high, the one that ends here first. */
 static const AddedToken *added_at(const Tokenizer *t, const char *text, size_t size, bool special)
 {
     int c = (unsigned char)text[0], low = t->added_first[c], high = t->added_first[c + 1];
@@ -291,7 +293,8 @@ bool tokenizer_encode(const Tokenizer *t, const char *text, size_t size, bool pa
 {
     /* Positions are 32 bits, and a prefix space or U+2581 makes a text longer. */
     if (size > INT32_MAX / 4)
-        return error_set(err, "a text of %zu bytes is too long to encode at once (at most %d)", size, INT32_MAX / 4);
+        return error_set(err, "a text of %zu bytes is too long to encode at once (at most %d)", size,
+                         INT32_MAX / 4);
     if (!size)
         return true;
     Encoder *e = xcalloc(1, sizeof *e);

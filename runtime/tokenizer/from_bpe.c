@@ -40,7 +40,8 @@ static bool read_vocab(Source *s, const char *text, size_t size)
     char shown[QUOTED], other[QUOTED];
     s->vocab = json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem);
     if (!s->vocab)
-        return error_set(s->err, "vocab.json is not valid: line %d, column %d: %s", problem.line, problem.column,
+        return error_set(s->err, "vocab.json is not valid: line %d, column %d: %s", problem.line,
+                         problem.column,
                          error_quote(shown, sizeof shown, problem.text, (long)strlen(problem.text)));
     s->size = json_object_size(s->vocab);
     if (!s->size || s->size > INT32_MAX / 4)
@@ -57,13 +58,12 @@ static bool read_vocab(Source *s, const char *text, size_t size)
         if (!json_is_integer(value))
             return error_set(s->err, "vocab.json: the id of \"%s\" is no integer", shown);
         if (id < 0 || (uint64_t)id >= s->size)
-            return error_set(s->err,
-                             "vocab.json: the id of \"%s\" is %" JSON_INTEGER_FORMAT
-                             ", but %zu tokens must have the ids 0..%zu",
-                             shown, id, s->size, s->size - 1);
+            return error_set(s->err, "vocab.json: the id of \"%s\" is %lld, but the ids of %zu tokens are 0..%zu",
+                             shown, (long long)id, s->size, s->size - 1);
         if (s->piece[id])
             return error_set(s->err, "vocab.json: \"%s\" and \"%s\" have the same id %d", shown,
-                             error_quote(other, sizeof other, s->piece[id], (long)strlen(s->piece[id])), (int)id);
+                             error_quote(other, sizeof other, s->piece[id], (long)strlen(s->piece[id])),
+                             (int)id);
         char byte[2];
         size_t length = strlen(key);
         s->piece[id] = key;
@@ -102,7 +102,8 @@ static bool read_merge(Source *s, const char *text, size_t size, size_t line, in
     memcpy(joined, text, left);
     memcpy(joined + left, space + 1, size - left - 1);
     Merge m = {.rank = rank};
-    if ((m.left = find(s, text, left, line)) < 0 || (m.right = find(s, space + 1, size - left - 1, line)) < 0 ||
+    if ((m.left = find(s, text, left, line)) < 0 ||
+        (m.right = find(s, space + 1, size - left - 1, line)) < 0 ||
         (m.id = find(s, joined, size - 1, line)) < 0)
         return false;
     if (!merge_table_add(&s->merges, m))
@@ -163,19 +164,22 @@ static void write(const Source *s, Text *out)
             continue;
         text_printf(out, "%s{\"id\": %zu, \"content\": ", separator, id);
         add_quoted(out, s->piece[id], strlen(s->piece[id]));
-        text_puts(out, ", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, "
-                       "\"special\": true}");
+        text_puts(out,
+                  ", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, "
+                  "\"special\": true}");
         separator = ",\n";
     }
-    text_puts(out, "],\n\"normalizer\": null,\n"
-                   "\"pre_tokenizer\": {\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, "
-                   "\"use_regex\": true},\n"
-                   "\"post_processor\": null,\n"
-                   "\"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, "
-                   "\"use_regex\": true},\n"
-                   "\"model\": {\"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, "
-                   "\"continuing_subword_prefix\": null, \"end_of_word_suffix\": null, \"fuse_unk\": false, "
-                   "\"byte_fallback\": false, \"ignore_merges\": false,\n\"vocab\": {");
+    text_puts(
+        out,
+        "],\n\"normalizer\": null,\n"
+        "\"pre_tokenizer\": {\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, "
+        "\"use_regex\": true},\n"
+        "\"post_processor\": null,\n"
+        "\"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, "
+        "\"use_regex\": true},\n"
+        "\"model\": {\"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, "
+        "\"continuing_subword_prefix\": null, \"end_of_word_suffix\": null, \"fuse_unk\": false, "
+        "\"byte_fallback\": false, \"ignore_merges\": false,\n\"vocab\": {");
     for (size_t id = 0; id < s->size; id++) {
         text_puts(out, id ? ",\n" : "\n");
         add_quoted(out, s->piece[id], strlen(s->piece[id]));
@@ -186,8 +190,9 @@ static void write(const Source *s, Text *out)
     text_puts(out, "]}}\n");
 }
 
-bool tokenizer_json_from_bpe(const char *vocab_json, size_t vocab_size, const char *merges_txt, size_t merges_size,
-                             const int32_t *special, size_t special_count, Text *out, Error *err)
+bool tokenizer_json_from_bpe(const char *vocab_json, size_t vocab_size, const char *merges_txt,
+                             size_t merges_size, const int32_t *special, size_t special_count, Text *out,
+                             Error *err)
 {
     Source s = {.err = err};
     bool ok = read_vocab(&s, vocab_json, vocab_size) && read_merges(&s, merges_txt, merges_size) &&

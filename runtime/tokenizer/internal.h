@@ -16,8 +16,8 @@ typedef struct Slice {
     uint32_t size;
 } Slice;
 
-/* Piece -> id, open addressing. Hashes start from a seed that differs between runs, so that no file can be made
- * whose pieces all meet in one slot; no result depends on it. */
+/* Piece -> id, open addressing. Hashes start from a seed that differs between runs, so that no file can be
+ * made whose pieces all meet in one slot; no result depends on it. */
 typedef struct PieceIndex {
     uint64_t seed;
     uint32_t mask;
@@ -83,10 +83,10 @@ typedef enum DigitSplit { DIGITS_STAY, DIGITS_RUNS, DIGITS_SINGLE } DigitSplit;
 struct Tokenizer {
     Arena arena; /* everything but the two tables */
     TokenizerKind kind;
-    int size;         /* ids are below */
-    Slice *keys;      /* by id: what symbols are matched with (TOKENIZER_CHARACTERS: as in the file, U+2581) */
-    Slice *pieces;    /* by id: the bytes the token stands for */
-    uint8_t *flags;   /* by id: TokenFlags */
+    int size;       /* ids are below */
+    Slice *keys;    /* by id: what symbols are matched with (TOKENIZER_CHARACTERS: as in the file, U+2581) */
+    Slice *pieces;  /* by id: the bytes the token stands for */
+    uint8_t *flags; /* by id: TokenFlags */
     PieceIndex index; /* of keys */
     MergeTable merges;
     int32_t byte_ids[256]; /* the token of each byte (TOKENIZER_CHARACTERS: <0xNN>), or -1 */
@@ -126,8 +126,8 @@ typedef struct Bpe {
 
 /* Room for `count` symbols, of which the caller fills in the ids. */
 Symbol *bpe_symbols(Bpe *b, size_t count);
-/* Merges the first `count` symbols until no merge applies, lowest rank first, of equal ranks the leftmost, and moves
- * what remains to the front. Returns its number. Takes count * log(count) steps. */
+/* Merges the first `count` symbols until no merge applies, lowest rank first, of equal ranks the leftmost,
+ * and moves what remains to the front. Returns its number. Takes count * log(count) steps. */
 size_t bpe_merge(Bpe *b, const MergeTable *merges, size_t count);
 void bpe_free(Bpe *b);
 

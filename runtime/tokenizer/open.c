@@ -1,7 +1,5 @@
 /* Reads tokenizer.json: the model (vocabulary and merges) and the added tokens; config.c reads the rest. */
-#include <inttypes.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,22 +15,23 @@ static const char *quoted(char out[QUOTED], const char *text)
     return error_quote(out, QUOTED, text, (long)strlen(text));
 }
 
-static bool read_id(const json_t *value, const char *what, const char *piece, size_t limit, int *highest, Error *err)
+static bool read_id(const json_t *value, const char *what, const char *piece, size_t limit, int *highest,
+                    Error *err)
 {
     char shown[QUOTED];
     if (!json_is_integer(value))
         return error_set(err, "the id of %s \"%s\" is no integer", what, quoted(shown, piece));
     json_int_t id = json_integer_value(value);
     if (id < 0 || (uint64_t)id >= limit)
-        return error_set(err, "the id of %s \"%s\" is %" JSON_INTEGER_FORMAT ", but ids of this file must be 0..%zu", what,
-                         quoted(shown, piece), id, limit - 1);
+        return error_set(err, "the id of %s \"%s\" is %lld, but ids of this file must be 0..%zu", what,
+                         quoted(shown, piece), (long long)id, limit - 1);
     if (id >= *highest)
         *highest = (int)id + 1;
     return true;
 }
 
-/* Finds the number of ids, all of which are checked here. Some files leave gaps; the bound only keeps a made-up id
- * from asking for memory that the file does not justify. */
+/* Finds the number of ids, all of which are checked here. Some files leave gaps; the bound only keeps a
+ * made-up id from asking for memory that the file does not justify. */
 static bool count_ids(Tokenizer *t, json_t *vocab, json_t *added, Error *err)
 {
     size_t tokens = json_object_size(vocab) + json_array_size(added);
@@ -91,11 +90,12 @@ static bool add_token(Tokenizer *t, const char *key, int32_t id, bool byte_fallb
         return error_set(err, "token %d is too long", (int)id);
     if (t->keys[id].data)
         return error_set(err, "tokens \"%s\" and \"%s\" have the same id %d",
-                         error_quote(first, sizeof first, t->keys[id].data, t->keys[id].size), quoted(second, key),
-                         (int)id);
+                         error_quote(first, sizeof first, t->keys[id].data, t->keys[id].size),
+                         quoted(second, key), (int)id);
     char *copy = arena_str(&t->arena, key, size);
     bool matches = true;
-    if (t->kind == TOKENIZER_BYTES) { /* a piece outside the alphabet stands for itself; no text is merged to it */
+    if (t->kind == TOKENIZER_BYTES) {
+        /* A piece outside the alphabet stands for itself; no text is merged to it. */
         matches = alphabet_decode(key, size, copy, &length);
         if (!matches)
             memcpy(copy, key, length = size);
@@ -207,8 +207,8 @@ static bool same_text(const Tokenizer *t, const Slice *piece, const char *conten
     size_t size = strlen(content);
     if (piece->size == size && memcmp(piece->data, content, size) == 0)
         return true;
-    return t->kind == TOKENIZER_BYTES && alphabet_decode(content, size, decoded, &size) && piece->size == size &&
-           memcmp(piece->data, decoded, size) == 0;
+    return t->kind == TOKENIZER_BYTES && alphabet_decode(content, size, decoded, &size) &&
+           piece->size == size && memcmp(piece->data, decoded, size) == 0;
 }
 
 static bool read_added_token(Tokenizer *t, json_t *entry, AddedToken *token, Error *err)
@@ -218,8 +218,8 @@ static bool read_added_token(Tokenizer *t, json_t *entry, AddedToken *token, Err
     char shown[QUOTED], other[QUOTED];
     bool single_word;
     if (!size || size > ADDED_TOKEN_MAX)
-        return error_set(err, "added token \"%s\" has %zu bytes; 1..%d can be used", quoted(shown, content), size,
-                         ADDED_TOKEN_MAX);
+        return error_set(err, "added token \"%s\" has %zu bytes; 1..%d can be used", quoted(shown, content),
+                         size, ADDED_TOKEN_MAX);
     token->text = (Slice){arena_str(&t->arena, content, size), (uint32_t)size};
     token->id = (int32_t)json_integer_value(json_object_get(entry, "id"));
     if (!config_flag(entry, "special", false, &token->special, err) ||
@@ -228,7 +228,8 @@ static bool read_added_token(Tokenizer *t, json_t *entry, AddedToken *token, Err
         !config_flag(entry, "single_word", false, &single_word, err))
         return error_prefix(err, "added token \"%s\"", quoted(shown, content));
     if (single_word)
-        return error_set(err, "added token \"%s\" is \"single_word\", which is not supported", quoted(shown, content));
+        return error_set(err, "added token \"%s\" is \"single_word\", which is not supported",
+                         quoted(shown, content));
     Slice *piece = &t->pieces[token->id];
     if (piece->data && !same_text(t, piece, content))
         return error_set(err, "added token \"%s\" has the id %d of token \"%s\"", quoted(shown, content),
@@ -257,7 +258,8 @@ static bool read_added(Tokenizer *t, json_t *added, Error *err)
     qsort(t->added, count, sizeof *t->added, compare_added);
     for (size_t i = 1; i < count; i++)
         if (compare_added(&t->added[i - 1], &t->added[i]) == 0)
-            return error_set(err, "the added token \"%s\" is there twice", quoted(shown, t->added[i].text.data));
+            return error_set(err, "the added token \"%s\" is there twice",
+                             quoted(shown, t->added[i].text.data));
     for (size_t i = 0; i < count; i++)
         t->added_first[(unsigned char)t->added[i].text.data[0] + 1]++;
     for (int byte = 0; byte < 256; byte++)
@@ -294,7 +296,8 @@ static bool read_unknown(Tokenizer *t, json_t *model, Error *err)
         return error_set(err, "the model's \"unk_token\" is no string");
     t->unknown = piece_index_find(&t->index, t->keys, piece, strlen(piece));
     if (t->unknown < 0)
-        return error_set(err, "the model's unknown token \"%s\" is not in its vocabulary", quoted(shown, piece));
+        return error_set(err, "the model's unknown token \"%s\" is not in its vocabulary",
+                         quoted(shown, piece));
     return true;
 }
 

@@ -10,7 +10,8 @@
  *
  *     contractions | letters | numbers | others | white space
  *
- * The alternatives are tried in that order, each as long as it gets; the functions below are named for them. */
+ * The alternatives are tried in that order, each as long as it gets; the functions below are named for
+ * them. */
 struct SplitPattern {
     const char *regex;
     bool any_case;     /* contractions are (?i:...) */
@@ -19,18 +20,18 @@ struct SplitPattern {
     bool own_newlines; /* others end with [\r\n]*, and \s*[\r\n]+ is a word */
 };
 
+/* The alternatives that Llama 3 and Qwen share, around the numbers. */
+#define MODERN(numbers)                                                                                      \
+    .regex = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" numbers                           \
+             "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",                               \
+    .any_case = true, .any_prefix = true, .own_newlines = true
+
 static const SplitPattern patterns[] = {
     {.regex = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"},
     /* the same, as the authors of tiktoken write it */
     {.regex = "'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"},
-    /* Llama 3 (cl100k) */
-    {.regex = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
-              "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-     .any_case = true, .any_prefix = true, .digits = 3, .own_newlines = true},
-    /* Qwen 2 and 3 */
-    {.regex = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
-              "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-     .any_case = true, .any_prefix = true, .digits = 1, .own_newlines = true},
+    {MODERN("\\p{N}{1,3}"), .digits = 3}, /* Llama 3 (cl100k) */
+    {MODERN("\\p{N}"), .digits = 1},      /* Qwen 2 and 3 */
 };
 
 const SplitPattern *const split_gpt2 = &patterns[0];
@@ -47,24 +48,15 @@ typedef const unsigned char Byte;
 
 static inline CharClass class_at(Byte *at, Byte *end, int *length)
 {
-    static const unsigned char ascii[128] = {
-        ['\t'] = CHAR_SPACE, ['\n'] = CHAR_SPACE, ['\v'] = CHAR_SPACE, ['\f'] = CHAR_SPACE, ['\r'] = CHAR_SPACE,
-        [' '] = CHAR_SPACE,
-#define LETTER(c) [c] = CHAR_LETTER, [(c) + 'a' - 'A'] = CHAR_LETTER
-#define NUMBER(c) [c] = CHAR_NUMBER
-        LETTER('A'), LETTER('B'), LETTER('C'), LETTER('D'), LETTER('E'), LETTER('F'), LETTER('G'), LETTER('H'),
-        LETTER('I'), LETTER('J'), LETTER('K'), LETTER('L'), LETTER('M'), LETTER('N'), LETTER('O'), LETTER('P'),
-        LETTER('Q'), LETTER('R'), LETTER('S'), LETTER('T'), LETTER('U'), LETTER('V'), LETTER('W'), LETTER('X'),
-        LETTER('Y'), LETTER('Z'), NUMBER('0'), NUMBER('1'), NUMBER('2'), NUMBER('3'), NUMBER('4'), NUMBER('5'),
-        NUMBER('6'), NUMBER('7'), NUMBER('8'), NUMBER('9'),
-#undef LETTER
-#undef NUMBER
-    };
-    if (*at < 128) {
-        *length = 1;
-        return ascii[*at];
-    }
-    return char_class(at, end, length);
+    unsigned c = *at;
+    if (c >= 0x80)
+        return char_class(at, end, length);
+    *length = 1;
+    if ((c | 0x20) - 'a' < 26)
+        return CHAR_LETTER;
+    if (c == ' ' || c - '\t' < 5)
+        return CHAR_SPACE;
+    return c - '0' < 10 ? CHAR_NUMBER : CHAR_OTHER;
 }
 
 /* The end of the run of `want` that starts at `at`, at most `limit` characters of it. */
@@ -81,7 +73,8 @@ static bool is_newline(unsigned char c)
     return c == '\r' || c == '\n';
 }
 
-/* 's 't 're 've 'm 'll 'd; nothing: at. Without regard to case, "s" is also U+017F, the long s, which folds to it. */
+/* 's 't 're 've 'm 'll 'd; nothing: at. Without regard to case, "s" is also U+017F, the long s, which
+ * folds to it. */
 static Byte *contraction(const SplitPattern *p, Byte *at, Byte *end)
 {
     unsigned char c[2] = {0, 0};
@@ -132,8 +125,8 @@ static Byte *others(const SplitPattern *p, Byte *at, Byte *end)
     return to;
 }
 
-/* at is white space here. \s*[\r\n]+ goes up to the last newline of the run; \s+(?!\S) leaves the last character
- * of the run to the word that follows; \s+ is what remains, a single character before a word. */
+/* at is white space here. \s*[\r\n]+ goes up to the last newline of the run; \s+(?!\S) leaves the last
+ * character of the run to the word that follows; \s+ is what remains, a single character before a word. */
 static Byte *spaces(const SplitPattern *p, Byte *at, Byte *end)
 {
     Byte *last = at, *newline = NULL, *to = at;

@@ -1,5 +1,5 @@
-/* The split patterns of tokenizers: where a text may be cut into words before byte pair encoding. Patterns are
- * recognised by their text; a table in split.c says what each does. */
+/* The split patterns of tokenizers: where a text may be cut into words before byte pair encoding. Patterns
+ * are recognised by their text; a table in split.c says what each does. */
 #ifndef RUNTIME_TOKENIZER_SPLIT_H
 #define RUNTIME_TOKENIZER_SPLIT_H
 

@@ -15,8 +15,9 @@ static int character_length(unsigned char c)
     return c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
 }
 
-/* Whether c may be byte `at` (1..3) of a character that starts with `first`. The second byte decides between valid
- * characters, longer forms than needed (E0, F0), surrogates (ED) and what lies past U+10FFFF (F4). */
+/* Whether c may be byte `at` (1..3) of a character that starts with `first`. The second byte decides
+ * between valid characters, longer forms than needed (E0, F0), surrogates (ED) and what lies past U+10FFFF
+ * (F4). */
 static bool may_follow(unsigned char first, int at, unsigned char c)
 {
     unsigned char low = 0x80, high = 0xbf;
@@ -56,8 +57,8 @@ void utf8_stream_flush(Utf8Stream *s, Text *out)
     s->count = 0;
 }
 
-/* Knuth, Morris and Pratt for each stop text side by side: `matched` of its bytes are the last bytes read. What is
- * held back is the longest of these. */
+/* Knuth, Morris and Pratt for each stop text side by side: `matched` of its bytes are the last bytes read.
+ * What is held back is the longest of these. */
 typedef struct Stop {
     char *text;
     size_t size;
@@ -118,8 +119,8 @@ static void stop_step(Stop *s, char c)
     s->matched += s->text[s->matched] == c;
 }
 
-/* The stop text that ends with c, the longest where there are several, or NULL. *open: how many of the last bytes
- * may belong to one. */
+/* The stop text that ends with c, the longest where there are several, or NULL. *open: how many of the
+ * last bytes may belong to one. */
 static const Stop *step(StopMatcher *m, char c, size_t *open)
 {
     const Stop *met = NULL;

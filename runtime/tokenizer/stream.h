@@ -8,8 +8,9 @@
 
 #include "base/text.h"
 
-/* Lets only whole UTF-8 characters through. Zero-initialise. Bytes that cannot become a character any more come
- * out as U+FFFD, one for each maximal start of a valid sequence (Unicode 15, table 3-8; the WHATWG decoder). */
+/* Lets only whole UTF-8 characters through. Zero-initialise. Bytes that cannot become a character any more
+ * come out as U+FFFD, one for each maximal start of a valid sequence (Unicode 15, table 3-8; the WHATWG
+ * decoder). */
 typedef struct Utf8Stream {
     unsigned char held[4];
     int count; /* bytes of a character that is not complete: 0..3 */
@@ -28,7 +29,8 @@ typedef struct StopMatcher StopMatcher;
 /* Copies the stop texts (NUL-terminated); empty ones are passed over. Never NULL; count may be 0. */
 StopMatcher *stop_matcher_new(const char *const *stops, size_t count);
 void stop_matcher_free(StopMatcher *m); /* NULL is allowed */
-/* Appends to `out` what is certain to be no stop text. True: a stop text was met (now or before), the text is over. */
+/* Appends to `out` what is certain to be no stop text. True: a stop text was met (now or before), the text
+ * is over. */
 bool stop_matcher_feed(StopMatcher *m, const char *bytes, size_t size, Text *out);
 /* The end without a stop text: appends what was held back. Nothing after a match. */
 void stop_matcher_flush(StopMatcher *m, Text *out);

@@ -92,7 +92,8 @@ void merge_table_free(MergeTable *table)
 
 static Merge *merge_slot(const MergeTable *table, int32_t left, int32_t right)
 {
-    uint32_t at = (uint32_t)mix(table->seed ^ ((uint64_t)(uint32_t)left << 32 | (uint32_t)right)) & table->mask;
+    uint32_t at =
+        (uint32_t)mix(table->seed ^ ((uint64_t)(uint32_t)left << 32 | (uint32_t)right)) & table->mask;
     for (;; at = (at + 1) & table->mask) {
         Merge *m = &table->slots[at];
         if (m->rank < 0 || (m->left == left && m->right == right))
