@@ -102,6 +102,7 @@ help:
 	@echo 'make demo          install what is missing, build, compile the shipped model and let it write'
 	@echo 'make test          install what is missing, build, run every test'
 	@echo 'make check         as test, without looking for missing packages; check-quick leaves out the fuzz corpus'
+	@echo '                   TESTS=PATTERN selects, REBASE=1 rewrites expectations'
 	@echo 'make setup         install what is missing and nothing else'
 	@echo 'make install       PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also uninstall'
 	@echo 'make style         layers, line lengths, headers on their own; make format runs clang-format'
@@ -195,10 +196,10 @@ replays:
 endif
 
 check: tests replays
-	@BUILD='$(BUILD)' FUZZ_BUILD='$(CHECKED)' CC='$(CC)' sh tests/run.sh
+	@BUILD='$(BUILD)' FUZZ_BUILD='$(CHECKED)' CC='$(CC)' sh tests/run.sh $(TESTS)
 
 check-quick: tests
-	@BUILD='$(BUILD)' CC='$(CC)' sh tests/run.sh --quick
+	@BUILD='$(BUILD)' CC='$(CC)' sh tests/run.sh --quick $(TESTS)
 
 sanitize:
 	+@$(SUBMAKE) SANITIZE=1 BUILD=$(BUILD)/sanitize check
