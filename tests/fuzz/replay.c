@@ -153,8 +153,10 @@ static size_t below(size_t n)
 
 static void write_number(uint8_t *at, size_t width)
 {
-    static const uint64_t edges[] = {0, 1, 64, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, INT32_MAX,
-                                     0x80000000u, UINT32_MAX, INT64_MAX, (uint64_t)1 << 63, UINT64_MAX};
+    static const uint64_t edges[] = {
+        0,         1,      64,        0x7f,        0x80,       0xff,      0x7fff,
+        0x8000,    0xffff, INT32_MAX, 0x80000000u, UINT32_MAX, INT64_MAX, (uint64_t)1 << 63,
+        UINT64_MAX};
     uint64_t value = edges[below(sizeof edges / sizeof *edges)] + below(3) - 1;
     for (size_t i = 0; i < width; i++)
         at[i] = (uint8_t)(value >> 8 * i);
@@ -163,8 +165,16 @@ static void write_number(uint8_t *at, size_t width)
 /* Replaces the run of digits at or after `at` by a number that a reader may not expect. */
 static size_t change_digits(uint8_t *data, size_t size, size_t at)
 {
-    static const char *const numbers[] = {"0", "-1", "1", "00", "1.5", "1e999", "2147483648", "4294967296",
-                                          "9223372036854775807", "18446744073709551615",
+    static const char *const numbers[] = {"0",
+                                          "-1",
+                                          "1",
+                                          "00",
+                                          "1.5",
+                                          "1e999",
+                                          "2147483648",
+                                          "4294967296",
+                                          "9223372036854775807",
+                                          "18446744073709551615",
                                           "99999999999999999999999"};
     while (at < size && (data[at] < '0' || data[at] > '9'))
         at++;
@@ -217,28 +227,15 @@ static size_t mutate(uint8_t *data, size_t size, const Input *other)
         return other->size ? insert_piece(data, size, other->data, other->size)
                            : insert_bytes(data, size, &byte, 1);
     switch (below(9)) {
-    case 0:
-        data[at] ^= (uint8_t)(1u << below(8));
-        return size;
-    case 1:
-        data[at] = byte;
-        return size;
-    case 2:
-        data[at] = (uint8_t) "\"{}[]()<>,:;.=\\\n\0 -#/*"[below(23)];
-        return size;
-    case 3:
-        write_number(data + below(size - 7), (size_t)1 << below(4));
-        return size;
-    case 4:
-        return change_digits(data, size, at);
-    case 5:
-        return remove_range(data, size);
-    case 6:
-        return insert_piece(data, size, data, size);
-    case 7:
-        return other->size ? insert_piece(data, size, other->data, other->size) : size;
-    default:
-        return below(8) ? insert_bytes(data, size, &byte, 1) : at; /* seldom: cut short */
+    case 0: data[at] ^= (uint8_t)(1u << below(8)); return size;
+    case 1: data[at] = byte; return size;
+    case 2: data[at] = (uint8_t) "\"{}[]()<>,:;.=\\\n\0 -#/*"[below(23)]; return size;
+    case 3: write_number(data + below(size - 7), (size_t)1 << below(4)); return size;
+    case 4: return change_digits(data, size, at);
+    case 5: return remove_range(data, size);
+    case 6: return insert_piece(data, size, data, size);
+    case 7: return other->size ? insert_piece(data, size, other->data, other->size) : size;
+    default: return below(8) ? insert_bytes(data, size, &byte, 1) : at; /* seldom: cut short */
     }
 }
 
