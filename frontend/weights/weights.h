@@ -19,7 +19,7 @@ typedef enum WeightType {
 #define W(id, name, elements, bytes) W_##id,
 #include "frontend/weights/types.def"
 #undef W
-    WEIGHT_TYPES
+    W_UNKNOWN /* listed, but not converted */
 } WeightType;
 
 /* Row-major, the last axis fastest, little-endian. */
@@ -27,17 +27,16 @@ typedef struct Tensor {
     const char *name; /* UTF-8 without control characters */
     const char *file; /* the file that holds it, for messages */
     WeightType type;
+    const char *type_name;           /* as the file spells it, quoted: for messages */
     int rank;                        /* 0: one element */
     int64_t shape[WEIGHTS_MAX_RANK]; /* lengths may be 0; the product and its bytes fit in int64_t */
     const uint8_t *data;             /* in the mapping, not aligned */
     uint64_t size;                   /* bytes */
 } Tensor;
 
-/* "F32", "BF16", ... as the formats spell it. */
-const char *weight_type_name(WeightType type);
 /* Product of the shape. */
 int64_t tensor_elements(const Tensor *t);
-/* "F32 [768, 2304]" into out; returns out. Cut where it does not fit; 128 bytes always suffice for sane shapes. */
+/* "F32 [768, 2304]" into out; returns out. Cut where it does not fit; 256 bytes always suffice. */
 char *tensor_describe(const Tensor *t, char *out, size_t size);
 
 /* ---- opening ---- */
