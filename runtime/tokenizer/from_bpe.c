@@ -58,7 +58,8 @@ static bool read_vocab(Source *s, const char *text, size_t size)
         if (!json_is_integer(value))
             return error_set(s->err, "vocab.json: the id of \"%s\" is no integer", shown);
         if (id < 0 || (uint64_t)id >= s->size)
-            return error_set(s->err, "vocab.json: the id of \"%s\" is %lld, but the ids of %zu tokens are 0..%zu",
+            return error_set(s->err,
+                             "vocab.json: the id of \"%s\" is %lld, but the ids of %zu tokens are 0..%zu",
                              shown, (long long)id, s->size, s->size - 1);
         if (s->piece[id])
             return error_set(s->err, "vocab.json: \"%s\" and \"%s\" have the same id %d", shown,
