@@ -31,10 +31,10 @@ enum OpFlags {
 enum { OP_MAX_OPERANDS = 16 };
 
 /* One operand of an op's signature in ops.def, e.g. "bias?" or "values*". */
-typedef struct Operand {
+typedef struct OperandInfo {
     char name[32];
     bool optional, list;
-} Operand;
+} OperandInfo;
 
 typedef struct OpInfo {
     const char *id;       /* "LAYER_NORM" */
@@ -42,7 +42,7 @@ typedef struct OpInfo {
     int opset;            /* first iOS version: 15..18 */
     int flags;
     int operands, results; /* results: -1 = as many as the op was given */
-    Operand operand[OP_MAX_OPERANDS];
+    OperandInfo operand[OP_MAX_OPERANDS];
 } OpInfo;
 
 /* The table; expanded from ops.def. */

@@ -24,7 +24,7 @@ static void parse_operands(OpInfo *info, const char *text)
 {
     while (*text) {
         size_t n = strcspn(text, " ");
-        Operand *o = &info->operand[info->operands++];
+        OperandInfo *o = &info->operand[info->operands++];
         o->optional = text[n - 1] == '?';
         o->list = text[n - 1] == '*';
         memcpy(o->name, text, n - (o->optional || o->list));
