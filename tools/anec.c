@@ -1,0 +1,490 @@
+/* anec: compiles a model. Reads the command line and wires the stages together; the work is in frontend/, passes/ and
+ * backend/. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backend/dot.h"
+#include "backend/package.h"
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/flags.h"
+#include "frontend/anel/anel.h"
+#include "frontend/mil/mil.h"
+#include "frontend/weights/bind.h"
+#include "frontend/weights/random.h"
+#include "frontend/weights/weights.h"
+#include "passes/passes.h"
+#include "runtime/tokenizer/tokenizer.h"
+
+enum { EXIT_USER = 1, EXIT_USAGE = 2, SOURCE_LIMIT = 64 << 20, TOKENIZER_LIMIT = 256 << 20 };
+
+typedef struct Options {
+    const char *input, *weights, *output, *profile, *emit, *dump;
+    FlagList sets;
+    int64_t random_seed;
+    bool explain, stats, quiet, help, version, list_passes;
+} Options;
+
+static Options opt = {.emit = "pkg", .profile = "safe", .random_seed = -1};
+
+static const Flag flags[] = {
+    {FLAG_GROUP, "Input", NULL, NULL, NULL, 0, 0, NULL},
+    {FLAG_TEXT, "--weights", "-w", "PATH", &opt.weights, 0, 0,
+     "the checkpoint: a safetensors file, or a folder with one and its config.json"},
+    {FLAG_INT, "--random-weights", NULL, "SEED", &opt.random_seed, 0, 9e15,
+     "make up the weights: a package of the right shapes without a checkpoint"},
+    {FLAG_LIST, "--set", NULL, "NAME=VALUE", &opt.sets, 0, 0,
+     "set a parameter of the model, or a key of config.json; may be given several times"},
+    {FLAG_TEXT, "--profile", NULL, "NAME", &opt.profile, 0, 0, "the chip to compile for, or a profile file (safe)"},
+    {FLAG_GROUP, "Output", NULL, NULL, NULL, 0, 0, NULL},
+    {FLAG_TEXT, "-o", "--output", "PATH", &opt.output, 0, 0,
+     "the package (default: the model's name with .pkg); with another --emit, a file (default: standard output)"},
+    {FLAG_TEXT, "--emit", NULL, "ast|ir|mil|dot|pkg", &opt.emit, 0, 0, "what to write (pkg)"},
+    {FLAG_TEXT, "-d", "--dump", "STAGES", &opt.dump, 0, 0,
+     "print the graph after these stages on standard error: names with commas between, or all; see --list-passes"},
+    {FLAG_BOOL, "--explain", NULL, NULL, &opt.explain, 0, 0,
+     "list every ANE program, its ops, and why it begins and ends where it does"},
+    {FLAG_BOOL, "--stats", NULL, NULL, &opt.stats, 0, 0, "what each pass did, and how long it took"},
+    {FLAG_BOOL, "--quiet", "-q", NULL, &opt.quiet, 0, 0, "no progress, no warnings, no summary"},
+    {FLAG_GROUP, "Other", NULL, NULL, NULL, 0, 0, NULL},
+    {FLAG_BOOL, "--list-passes", NULL, NULL, &opt.list_passes, 0, 0, "list the stages"},
+    {FLAG_BOOL, "--help", "-h", NULL, &opt.help, 0, 0, "this text"},
+    {FLAG_BOOL, "--version", NULL, NULL, &opt.version, 0, 0, "print the version"},
+};
+enum { FLAGS = sizeof flags / sizeof *flags };
+
+static int usage(const Error *err)
+{
+    fprintf(stderr, "anec: %s\nTry 'anec --help'.\n", err->text);
+    return EXIT_USAGE;
+}
+
+static int fail(const Error *err)
+{
+    fprintf(stderr, "anec: error: %s\n", err->text);
+    return EXIT_USER;
+}
+
+static int print_help(void)
+{
+    Text t = {0};
+    flags_help(&t, flags, FLAGS);
+    printf("usage: anec MODEL.anel [options]\n\n"
+           "Compiles a model into a package for anerun: MIL programs for Apple's Neural Engine, a decode program for\n"
+           "the CPU, and the weights.\n\n%s\n"
+           "Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n",
+           t.data);
+    text_free(&t);
+    return 0;
+}
+
+/* ---- the model ---- */
+
+/* Everything that is read; the parts point into each other and die together. */
+typedef struct Inputs {
+    Source source;
+    Weights *weights; /* NULL: none given */
+    Module *module;
+    AnelModel model;
+    const Func *graph;
+    Bound *bound;
+    RandomWeights *random;
+    WeightSource numbers;
+    bool has_numbers;
+} Inputs;
+
+static void free_inputs(Inputs *in)
+{
+    bound_free(in->bound);
+    random_weights_free(in->random);
+    module_free(in->module);
+    weights_close(in->weights);
+    free((void *)(uintptr_t)in->source.text);
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+static bool has_tensor(void *context, const char *name)
+{
+    return weights_resolve(context, name) != NULL;
+}
+
+static bool compile_anel(Inputs *in, Diags *diags)
+{
+    AnelOptions o = {.sets = opt.sets.item, .set_count = opt.sets.count};
+    if (in->weights) {
+        o.config = anel_config_json;
+        o.config_context = weights_config(in->weights);
+        o.config_name = weights_config_path(in->weights);
+        o.has_tensor = has_tensor;
+        o.tensor_context = in->weights;
+    }
+    in->module = anel_compile(&in->source, &o, &in->model, diags);
+    if (!in->module)
+        return false;
+    in->graph = in->module->func[0];
+    return true;
+}
+
+/* Weights are bound only where their numbers are wanted: --emit ir works without a checkpoint. */
+static bool bind_numbers(Inputs *in, Diags *diags)
+{
+    if (in->weights) {
+        in->bound = bind_weights(in->graph, in->weights, diags);
+        if (!in->bound)
+            return false;
+        in->numbers = bound_source(in->bound);
+        in->has_numbers = true;
+    } else if (opt.random_seed >= 0) {
+        in->random = random_weights_new(in->graph, (uint64_t)opt.random_seed);
+        in->numbers = random_weights_source(in->random);
+        in->has_numbers = true;
+    }
+    return true;
+}
+
+/* ---- output of single texts ---- */
+
+static bool put_output(const Text *t, Error *err)
+{
+    if (opt.output && strcmp(opt.output, "-") != 0)
+        return file_write_atomic(opt.output, text_cstr(t), t->size, err);
+    if (fwrite(text_cstr(t), 1, t->size, stdout) == t->size && fflush(stdout) == 0)
+        return true;
+    return error_set_errno(err, errno, "cannot write to standard output");
+}
+
+static int finish_text(Text *t)
+{
+    Error err;
+    bool ok = put_output(t, &err);
+    text_free(t);
+    return ok ? 0 : fail(&err);
+}
+
+static int emit_ast(const Source *source, Diags *diags)
+{
+    AnelFile *file = anel_parse(source, diags);
+    Text t = {0};
+    anel_print_ast(&t, file);
+    anel_file_free(file);
+    if (!diags->errors)
+        return finish_text(&t);
+    text_free(&t);
+    return EXIT_USER;
+}
+
+static int emit_module(const Module *m)
+{
+    Text t = {0};
+    if (strcmp(opt.emit, "dot") == 0)
+        for (int i = 0; i < m->funcs; i++)
+            dot_print(&t, m->func[i]);
+    else
+        module_print(&t, m);
+    if (strcmp(opt.emit, "mil") != 0 && t.size && t.data[t.size - 1] != '\n')
+        text_putc(&t, '\n');
+    return finish_text(&t);
+}
+
+/* All programs, one after the other, each under its file's name. */
+static int emit_mil(Plan *plan)
+{
+    Text t = {0};
+    BlobSet blobs = {0};
+    package_place_weights(plan, &blobs);
+    for (int i = 0; i < plan->programs; i++) {
+        text_printf(&t, "%s// mil/%s.mil\n", i ? "\n\n" : "", plan->program[i]->name);
+        module_print(&t, plan->program[i]->module);
+    }
+    text_putc(&t, '\n');
+    return finish_text(&t);
+}
+
+/* ---- the package ---- */
+
+typedef struct Extras {
+    PackageFile file[16];
+    int count;
+} Extras;
+
+static void add_extra(Extras *e, const char *name, char *data, size_t size)
+{
+    if (e->count < (int)(sizeof e->file / sizeof *e->file))
+        e->file[e->count++] = (PackageFile){name, data, size};
+    else
+        free(data);
+}
+
+static void free_extras(Extras *e)
+{
+    for (int i = 0; i < e->count; i++)
+        free((void *)(uintptr_t)e->file[i].data);
+}
+
+/* Reads DIR/NAME where it exists. False only on a read error. */
+static bool read_beside(const char *dir, const char *name, size_t limit, char **data, size_t *size, Error *err)
+{
+    char *path = path_join(dir, name);
+    *data = NULL;
+    bool ok = !file_exists(path) || file_read(path, limit, data, size, err);
+    free(path);
+    return ok;
+}
+
+static bool carry(Extras *e, const char *dir, const char *name, Error *err)
+{
+    char *data;
+    size_t size;
+    if (!read_beside(dir, name, TOKENIZER_LIMIT, &data, &size, err))
+        return false;
+    if (data)
+        add_extra(e, name, data, size);
+    return true;
+}
+
+/* tokenizer.json as it is, after a look whether it can be read; else one made from vocab.json and merges.txt. */
+static bool add_tokenizer(Extras *e, const char *dir, const Plan *plan, Error *err)
+{
+    char *json, *vocab, *merges;
+    size_t json_size, vocab_size, merges_size;
+    if (!read_beside(dir, "tokenizer.json", TOKENIZER_LIMIT, &json, &json_size, err))
+        return false;
+    if (json) {
+        Tokenizer *t = tokenizer_open(json, json_size, err);
+        add_extra(e, "tokenizer.json", json, json_size);
+        tokenizer_close(t);
+        return t || error_prefix(err, "%s/tokenizer.json", dir);
+    }
+    if (!read_beside(dir, "vocab.json", TOKENIZER_LIMIT, &vocab, &vocab_size, err))
+        return false;
+    if (!read_beside(dir, "merges.txt", TOKENIZER_LIMIT, &merges, &merges_size, err)) {
+        free(vocab);
+        return false;
+    }
+    bool ok = true;
+    if (vocab && merges) {
+        int32_t special[2] = {(int32_t)plan->model.bos, (int32_t)plan->model.eos};
+        Text made = {0};
+        ok = tokenizer_json_from_bpe(vocab, vocab_size, merges, merges_size, special, 2, &made, err) ||
+             error_prefix(err, "%s", dir);
+        if (ok)
+            add_extra(e, "tokenizer.json", made.data, made.size);
+    }
+    free(vocab);
+    free(merges);
+    return ok;
+}
+
+static bool collect_extras(Extras *e, const Inputs *in, const Plan *plan, Error *err)
+{
+    static const char *const carried[] = {"config.json", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt"};
+    if (!in->weights)
+        return true;
+    char *dir = path_dir(weights_path(in->weights));
+    bool ok = add_tokenizer(e, dir, plan, err);
+    for (size_t i = 0; ok && i < sizeof carried / sizeof *carried; i++)
+        ok = carry(e, dir, carried[i], err);
+    free(dir);
+    return ok;
+}
+
+static void show_progress(void *context, uint64_t done, uint64_t total)
+{
+    int *last = context, percent = total ? (int)(100 * done / total) : 100;
+    if (percent == *last)
+        return;
+    *last = percent;
+    fprintf(stderr, done == total ? "\r\033[K" : "\rwriting weights: %d %% of %.0f MB", percent, (double)total * 1e-6);
+}
+
+/* "models/gpt2.anel" -> "gpt2.pkg" */
+static char *default_output(void)
+{
+    const char *base = strrchr(opt.input, '/');
+    base = base ? base + 1 : opt.input;
+    Text t = {0};
+    text_add(&t, base, strcspn(base, "."));
+    text_puts(&t, ".pkg");
+    return t.data;
+}
+
+static uint64_t weight_bytes(const Plan *plan, const BlobSet *blobs)
+{
+    uint64_t n = 0;
+    (void)plan;
+    for (int i = 0; i < blobs->files; i++)
+        n += blobs->file[i]->size;
+    return n;
+}
+
+static int emit_package(Plan *plan, const Inputs *in)
+{
+    Error err;
+    Extras extras = {0};
+    int last = -1;
+    char *made = opt.output ? NULL : default_output();
+    const char *path = opt.output ? opt.output : made;
+    PackageOptions options = {.weights = &in->numbers, .file = extras.file};
+    if (!opt.quiet && isatty(STDERR_FILENO)) {
+        options.progress = show_progress;
+        options.context = &last;
+    }
+    bool ok = collect_extras(&extras, in, plan, &err);
+    options.files = extras.count;
+    ok = ok && package_write(plan, &options, path, &err);
+    if (ok && !opt.quiet)
+        fprintf(stderr, "%s: %d programs\n", path, plan->programs);
+    free_extras(&extras);
+    free(made);
+    return ok ? 0 : fail(&err);
+}
+
+/* ---- wiring ---- */
+
+static int64_t config_token(const Inputs *in, const char *key)
+{
+    int64_t id;
+    bool found = in->weights && weights_config_int(in->weights, key, &id) == CONFIG_FOUND;
+    return found && id >= 0 && id < in->model.vocab ? id : -1;
+}
+
+static int finish_plan(Plan *plan, Inputs *in)
+{
+    if (strcmp(opt.emit, "mil") == 0)
+        return emit_mil(plan);
+    return emit_package(plan, in);
+}
+
+static int run_passes(Inputs *in, Diags *diags)
+{
+    Text stats = {0}, explain = {0};
+    PipelineOptions o = {
+        .profile = opt.profile,
+        .buckets = in->model.bucket,
+        .bucket_count = in->model.buckets,
+        .model = {.name = in->model.name, .context = in->model.context, .vocab = in->model.vocab,
+                  .bos = config_token(in, "bos_token_id"), .eos = config_token(in, "eos_token_id")},
+        .dump_stages = opt.dump,
+        .dump = stderr,
+        .stats = opt.stats ? &stats : NULL,
+        .explain = opt.explain ? &explain : NULL,
+        .weights = opt.explain && in->has_numbers ? &in->numbers : NULL,
+    };
+    Plan *plan = passes_run(in->graph, &o, diags);
+    int status = plan ? finish_plan(plan, in) : EXIT_USER;
+    if (plan && explain.size)
+        fputs(explain.data, stderr);
+    if (plan && stats.size)
+        fputs(stats.data, stderr);
+    text_free(&stats);
+    text_free(&explain);
+    plan_free(plan);
+    return status;
+}
+
+static bool wants(const char *what)
+{
+    return strcmp(opt.emit, what) == 0;
+}
+
+static int compile(Inputs *in, Diags *diags)
+{
+    Error err;
+    if (opt.weights) {
+        in->weights = weights_open(opt.weights, &err);
+        if (!in->weights)
+            return fail(&err);
+    }
+    if (!compile_anel(in, diags))
+        return EXIT_USER;
+    if (wants("ir") || wants("dot"))
+        return emit_module(in->module);
+    if (!bind_numbers(in, diags))
+        return EXIT_USER;
+    if (wants("pkg") && !in->has_numbers) {
+        error_set(&err, "a package needs weights: give --weights PATH, or --random-weights SEED to try the shapes");
+        return fail(&err);
+    }
+    return run_passes(in, diags);
+}
+
+/* A .mil or .ir file is read, checked and printed again. */
+static int process_mil(Inputs *in, Diags *diags)
+{
+    in->module = ends_with(opt.input, ".ir") ? mil_read_model(&in->source, diags) : mil_read(&in->source, diags);
+    if (!in->module || !module_verify(in->module, "as read", diags))
+        return EXIT_USER;
+    return emit_module(in->module);
+}
+
+static int run(Inputs *in, Diags *diags)
+{
+    Error err;
+    char *text;
+    size_t size;
+    if (!file_read(opt.input, SOURCE_LIMIT, &text, &size, &err))
+        return fail(&err);
+    in->source = (Source){opt.input, text, size};
+    if (ends_with(opt.input, ".mil") || ends_with(opt.input, ".ir"))
+        return process_mil(in, diags);
+    if (wants("ast"))
+        return emit_ast(&in->source, diags);
+    return compile(in, diags);
+}
+
+static bool check_options(Error *err)
+{
+    static const char *const kinds[] = {"ast", "ir", "mil", "dot", "pkg"};
+    bool known = false;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        known |= wants(kinds[i]);
+    if (!known)
+        return error_set(err, "--emit: \"%s\" is not ast, ir, mil, dot or pkg", opt.emit);
+    if (opt.weights && opt.random_seed >= 0)
+        return error_set(err, "give one of --weights and --random-weights");
+    return true;
+}
+
+static bool read_command_line(int argc, char **argv, Error *err)
+{
+    const char **rest = xcalloc((size_t)argc, sizeof *rest);
+    int rests = 0;
+    bool ok = flags_parse(flags, FLAGS, argc, argv, rest, &rests, err);
+    if (ok && !opt.help && !opt.version && !opt.list_passes) {
+        opt.input = rest[0];
+        ok = rests == 1 ? check_options(err) : error_set(err, rests ? "one model at a time" : "which model?");
+    }
+    free(rest);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    Error err;
+    if (!read_command_line(argc, argv, &err))
+        return usage(&err);
+    if (opt.help)
+        return print_help();
+    if (opt.version)
+        return printf("anec %s\n", ANEC_VERSION) < 0;
+    if (opt.list_passes) {
+        Text t = {0};
+        passes_list(&t);
+        return finish_text(&t);
+    }
+    Inputs in = {0};
+    Diags diags = {.out = stderr, .quiet = opt.quiet, .colour = isatty(STDERR_FILENO)};
+    int status = run(&in, &diags);
+    free_inputs(&in);
+    free(opt.sets.item);
+    return status;
+}
