@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "base/half.h"
 
-enum { RADIX_BITS = 8, RADIX = 1 << RADIX_BITS, REPEAT_LAST_MAX = 1 << 24 };
+enum { RADIX_BITS = 11, RADIX = 1 << RADIX_BITS, REPEAT_LAST_MAX = 1 << 24 };
 
 /* A token that may still be picked. */
 typedef struct Candidate {
@@ -173,16 +173,44 @@ void sampler_accept(Sampler *s, int id)
     }
 }
 
+/* The highest of n > 0 numbers. *fit: none is NaN or +infinity. Eight maxima side by side do not wait for one
+ * another. */
+static float highest_of(const float *logits, int n, bool *fit)
+{
+    enum { LANES = 8 };
+    float top[LANES];
+    int broken[LANES] = {0};
+    for (int k = 0; k < LANES; k++)
+        top[k] = -INFINITY;
+    for (int i = 0; i + LANES <= n; i += LANES) {
+        for (int k = 0; k < LANES; k++) {
+            float x = logits[i + k];
+            broken[k] |= !(x < INFINITY);
+            top[k] = x > top[k] ? x : top[k];
+        }
+    }
+    for (int i = n - n % LANES; i < n; i++) {
+        broken[0] |= !(logits[i] < INFINITY);
+        top[0] = logits[i] > top[0] ? logits[i] : top[0];
+    }
+    *fit = !broken[0];
+    for (int k = 1; k < LANES; k++) {
+        *fit &= !broken[k];
+        top[0] = top[k] > top[0] ? top[k] : top[0];
+    }
+    return top[0];
+}
+
 static bool check_logits(const float *logits, int count, Error *err)
 {
-    bool some = false;
-    for (int i = 0; i < count; i++) {
-        if (isnan(logits[i]) || logits[i] == INFINITY)
+    bool fit;
+    if (highest_of(logits, count, &fit) == -INFINITY && fit)
+        return error_set(err, "every logit is -infinity: no token may come");
+    for (int i = 0; i < count && !fit; i++)
+        if (!(logits[i] < INFINITY))
             return error_set(err, "the logit of token %d is %s; the model's numbers are broken", i,
                              isnan(logits[i]) ? "not a number" : "infinite");
-        some |= logits[i] > -INFINITY;
-    }
-    return some || error_set(err, "every logit is -infinity: no token may come");
+    return true;
 }
 
 /* A penalty near 0 or without bound must not make numbers of what is none. */
@@ -194,11 +222,12 @@ static float penalised(float logit, float penalty)
 
 static int highest(const float *logits, int count)
 {
-    int best = 0;
-    for (int i = 1; i < count; i++)
-        if (logits[i] > logits[best])
-            best = i;
-    return best;
+    bool fit;
+    float top = highest_of(logits, count, &fit);
+    int at = 0;
+    while (logits[at] != top)
+        at++;
+    return at;
 }
 
 /* A number that orders as the logit does, with -0 and 0 the same. */
@@ -221,39 +250,52 @@ static double weight(const Candidate *c)
     return c->weight;
 }
 
+/* One round of keep_highest: of the candidates whose order starts with the bits of *prefix (those of
+ * mask), looks at the digit at `shift` and puts the one in which the last to stay lies into *prefix. Lower
+ * ones go. Returns the mass that is still wanted below the higher digits. */
+static double narrow(Sampler *s, double wanted, Mass *mass, int shift, uint32_t mask, uint32_t *prefix)
+{
+    double sums[RADIX] = {0};
+    int lowest = RADIX, digit = 0;
+    for (int i = 0; i < s->count; i++) {
+        uint32_t order = order_of(s->candidates[i].logit);
+        if ((order & mask) != *prefix)
+            continue;
+        int at = (int)(order >> shift & (RADIX - 1));
+        sums[at] += mass(&s->candidates[i]);
+        lowest = at < lowest ? at : lowest;
+        digit = at > digit ? at : digit;
+    }
+    while (digit > lowest && sums[digit] < wanted)
+        wanted -= sums[digit--];
+    *prefix |= (uint32_t)digit << shift;
+    int kept = 0;
+    for (int i = 0; i < s->count; i++)
+        if (order_of(s->candidates[i].logit) >= *prefix)
+            s->candidates[kept++] = s->candidates[i];
+    s->count = kept;
+    return wanted;
+}
+
 /* Keeps the highest candidates, of equal logits the lowest ids, until their mass reaches `wanted`: at
- * least one, and no more than needed. A radix selection: each of four rounds looks at 8 more bits of the
- * order and finds the digit in which the last one to stay lies, so the time is linear whatever the logits
- * are. */
+ * least one, and no more than needed. A radix selection: three rounds find the order of the last one to
+ * stay, eleven bits each, so the time is linear whatever the logits are. */
 static void keep_highest(Sampler *s, double wanted, Mass *mass)
 {
     uint32_t prefix = 0, mask = 0;
-    for (int shift = 32 - RADIX_BITS; shift >= 0; shift -= RADIX_BITS) {
-        double sums[RADIX] = {0};
-        bool there[RADIX] = {false};
-        for (int i = 0; i < s->count; i++) {
-            uint32_t order = order_of(s->candidates[i].logit);
-            if ((order & mask) != prefix)
-                continue;
-            sums[order >> shift & (RADIX - 1)] += mass(&s->candidates[i]);
-            there[order >> shift & (RADIX - 1)] = true;
-        }
-        int digit = RADIX - 1, lowest = 0;
-        while (!there[lowest])
-            lowest++;
-        while (digit > lowest && (!there[digit] || sums[digit] < wanted))
-            wanted -= sums[digit--];
-        prefix |= (uint32_t)digit << shift;
-        mask |= (uint32_t)(RADIX - 1) << shift;
+    for (int shift = 32 - RADIX_BITS; shift > -RADIX_BITS; shift -= RADIX_BITS) {
+        int at = shift < 0 ? 0 : shift; /* the last round sees a bit again, which the mask has settled */
+        wanted = narrow(s, wanted, mass, at, mask, &prefix);
+        mask |= (uint32_t)(RADIX - 1) << at;
     }
     int kept = 0;
     bool full = false; /* of those with the last order */
     for (int i = 0; i < s->count; i++) {
         Candidate c = s->candidates[i];
-        uint32_t order = order_of(c.logit);
-        if (order < prefix || (order == prefix && full))
+        bool last = order_of(c.logit) == prefix;
+        if (last && full)
             continue;
-        if (order == prefix)
+        if (last)
             full = (wanted -= mass(&c)) <= 0;
         s->candidates[kept++] = c;
     }
