@@ -2,8 +2,8 @@
 
 /* The classes, a flat table. They are those of Unicode 17 and stand here in full: the unicode_categories.re
  * that comes with re2c is as old as re2c (Unicode 7 with re2c 3.0), and one text must have the same tokens
- * wherever this is built. Tokenizers of other programs are of Unicode 15 to 17; they differ in letters that no
- * vocabulary knows yet. letter: General_Category L*, number: N*, space: the property White_Space. */
+ * wherever this is built. Tokenizers of other programs are of Unicode 15 to 17; they differ in letters that
+ * no vocabulary knows yet. letter: General_Category L*, number: N*, space: the property White_Space. */
 /*!re2c
     re2c:flags:8 = 1;
 
