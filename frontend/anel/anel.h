@@ -17,7 +17,16 @@
 
 /* ---- values that are known when a model is compiled ---- */
 
-typedef enum AnelKind { ANEL_NONE, ANEL_BOOL, ANEL_INT, ANEL_FLOAT, ANEL_TEXT, ANEL_LIST } AnelKind;
+typedef enum AnelKind {
+    ANEL_NONE,
+    ANEL_BOOL,
+    ANEL_INT,
+    ANEL_FLOAT,
+    ANEL_TEXT,
+    ANEL_LIST,
+    ANEL_TENSOR, /* a node of the graph; never outside the front end */
+    ANEL_ERROR   /* has been reported; never outside the front end */
+} AnelKind;
 
 typedef struct AnelValue AnelValue;
 struct AnelValue {
@@ -31,6 +40,7 @@ struct AnelValue {
             const AnelValue *item;
             int count;
         } list;
+        struct AnelTensor *tensor;
     };
 };
 
@@ -46,9 +56,9 @@ typedef enum AnelFound {
 } AnelFound;
 
 typedef struct AnelOptions {
-    /* Looks up a key of the checkpoint's config; texts and lists must outlive the call of anel_compile. NULL: no config.
+    /* Looks up a key of the checkpoint's config; texts and lists are made in `arena`. NULL: no config.
      * `config_name` is what messages call it ("models/tales/config.json"; NULL: "config.json"). */
-    AnelFound (*config)(void *context, const char *key, AnelValue *out);
+    AnelFound (*config)(void *context, const char *key, Arena *arena, AnelValue *out);
     void *config_context;
     const char *config_name;
     /* Whether the checkpoint has a tensor. NULL: there is no checkpoint; `weight ... else` then takes what behind `else`
@@ -64,9 +74,8 @@ typedef struct AnelOptions {
 } AnelOptions;
 
 /* An AnelOptions.config for a json_t object (jansson): the key itself, else a path with dots and list indices,
- * "rope_scaling.factor". `context` is the json_t *; NULL is an empty config. Lists are kept in a cache of the calling
- * thread's own compile: they live as long as the json_t. */
-AnelFound anel_config_json(void *context, const char *key, AnelValue *out);
+ * "rope_scaling.factor". `context` is the json_t *; NULL is an empty config. */
+AnelFound anel_config_json(void *context, const char *key, Arena *arena, AnelValue *out);
 
 /* ---- the result; all of it lives in the Module ---- */
 
