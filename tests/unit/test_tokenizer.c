@@ -476,7 +476,7 @@ static void test_splits(void)
     }
     if (f)
         fclose(f);
-    CHECK(cases == 180);
+    CHECK(cases == 183);
     CHECK(split_pattern_find("\\w+") == NULL);
 }
 
