@@ -213,3 +213,67 @@ void rows_f64_to_f32(const uint8_t *from, float *to, size_t count)
         to[i] = (float)d;
     }
 }
+
+/* ---- transposing ---- */
+
+#if defined(__x86_64__) && defined(__GNUC__)
+/* Eight rows of eight, as three rounds of interleaving. */
+static void transpose8(const uint16_t *from, size_t from_pitch, uint16_t *to, size_t to_pitch)
+{
+    __m128i a[8], b[8];
+    for (size_t i = 0; i < 8; i++)
+        a[i] = _mm_loadu_si128((const __m128i *)(const void *)(from + i * from_pitch));
+    for (size_t i = 0; i < 4; i++) {
+        b[2 * i] = _mm_unpacklo_epi16(a[i], a[i + 4]);
+        b[2 * i + 1] = _mm_unpackhi_epi16(a[i], a[i + 4]);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        a[2 * i] = _mm_unpacklo_epi16(b[i], b[i + 4]);
+        a[2 * i + 1] = _mm_unpackhi_epi16(b[i], b[i + 4]);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        _mm_storeu_si128((__m128i *)(void *)(to + 2 * i * to_pitch), _mm_unpacklo_epi16(a[i], a[i + 4]));
+        _mm_storeu_si128((__m128i *)(void *)(to + (2 * i + 1) * to_pitch), _mm_unpackhi_epi16(a[i], a[i + 4]));
+    }
+}
+
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+static void transpose8(const uint16_t *from, size_t from_pitch, uint16_t *to, size_t to_pitch)
+{
+    uint16x8_t a[8], b[8];
+    for (size_t i = 0; i < 8; i++)
+        a[i] = vld1q_u16(from + i * from_pitch);
+    for (size_t i = 0; i < 4; i++) {
+        b[2 * i] = vzip1q_u16(a[i], a[i + 4]);
+        b[2 * i + 1] = vzip2q_u16(a[i], a[i + 4]);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        a[2 * i] = vzip1q_u16(b[i], b[i + 4]);
+        a[2 * i + 1] = vzip2q_u16(b[i], b[i + 4]);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        vst1q_u16(to + 2 * i * to_pitch, vzip1q_u16(a[i], a[i + 4]));
+        vst1q_u16(to + (2 * i + 1) * to_pitch, vzip2q_u16(a[i], a[i + 4]));
+    }
+}
+
+#else
+static void transpose8(const uint16_t *from, size_t from_pitch, uint16_t *to, size_t to_pitch)
+{
+    for (size_t c = 0; c < 8; c++)
+        for (size_t r = 0; r < 8; r++)
+            to[c * to_pitch + r] = from[r * from_pitch + c];
+}
+#endif
+
+void rows_transpose16(const uint16_t *from, size_t from_pitch, uint16_t *to, size_t to_pitch, size_t rows,
+                      size_t columns)
+{
+    size_t high = rows / 8 * 8, wide = columns / 8 * 8;
+    for (size_t c = 0; c < wide; c += 8)
+        for (size_t r = 0; r < high; r += 8)
+            transpose8(from + r * from_pitch + c, from_pitch, to + c * to_pitch + r, to_pitch);
+    for (size_t c = 0; c < columns; c++)
+        for (size_t r = c < wide ? high : 0; r < rows; r++)
+            to[c * to_pitch + r] = from[r * from_pitch + c];
+}

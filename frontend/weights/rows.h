@@ -16,4 +16,8 @@ void rows_f16_to_f32(const uint8_t *from, float *to, size_t count);
 void rows_bf16_to_f32(const uint8_t *from, float *to, size_t count);
 void rows_f64_to_f32(const uint8_t *from, float *to, size_t count);
 
+/* to[c * to_pitch + r] = from[r * from_pitch + c] for `rows` rows and `columns` columns. */
+void rows_transpose16(const uint16_t *from, size_t from_pitch, uint16_t *to, size_t to_pitch, size_t rows,
+                      size_t columns);
+
 #endif
