@@ -1,15 +1,16 @@
 /* Constants in weight files: MILBlob storage format v2 (docs/package.md; the authority is apple/coremltools,
- * mlmodel/src/MILBlob/Blob/StorageFormat.hpp). A file is a 64-byte header, then records of a 64-byte header and a
- * payload; BLOBFILE(offset =) names a record's header. */
+ * mlmodel/src/MILBlob/Blob/StorageFormat.hpp). A file is a 64-byte header, then records of a 64-byte header
+ * and a payload; BLOBFILE(offset =) names a record's header. */
 #ifndef FRONTEND_MIL_BLOB_H
 #define FRONTEND_MIL_BLOB_H
 
 #include "base/file.h"
 #include "ir/type.h"
 
-/* The payload of the record at `offset`, inside the mapping: `elements` elements of `dtype`, checked against the record's
- * own type and size, and aligned to an element. Types below 8 bits are packed, the low bits first. */
-MUST_USE bool blob_find(const FileMap *map, uint64_t offset, DType dtype, int64_t elements, const uint8_t **data,
-                        Error *err);
+/* The payload of the record at `offset`, inside the mapping: `elements` elements of `dtype`, checked against
+ * the record's own type and size, and aligned to an element. Types below 8 bits are packed, the low bits
+ * first. */
+MUST_USE bool blob_find(const FileMap *map, uint64_t offset, DType dtype, int64_t elements,
+                        const uint8_t **data, Error *err);
 
 #endif
