@@ -69,12 +69,17 @@ typedef struct Kernels {
     /* Y[n,m] = X[m,n] transposed. */
     void (*transpose)(float *y, size_t ldy, const float *x, size_t ldx, size_t m, size_t n);
 
-    /* The register block of the matrix product: C[mr,nr] (+)= A . B, only the first nr/2 columns for tile_half.
+    /* The register block of the matrix product: C[mr,nr] = A . B, only the first nr/2 columns for tile_half.
      * A is packed [ceil(k/16)][mr][16] (16 successive k of a row side by side), B is packed [k][nr], both aligned to
-     * 64 bytes. C starts from its old contents if `load`, else from bias[mr] per row (NULL: 0). */
+     * 64 bytes. To it are added the old contents of C if `load`, and bias[mr] per row (NULL: none). */
     int mr, nr;
     void (*tile)(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias, bool load);
     void (*tile_half)(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias, bool load);
+    /* Packs m <= mr rows of W[m,k] as A; rows that are missing become 0. */
+    void (*pack_f16)(float *a, const uint16_t *w, size_t ldw, size_t m, size_t k);
+    void (*pack_f32)(float *a, const float *w, size_t ldw, size_t m, size_t k);
+    /* Packs n <= nr columns of X[k,n] as B; columns that are missing become 0. */
+    void (*pack_columns)(float *b, const float *x, size_t ldx, size_t k, size_t n);
 
     /* One block of nr queries of an attention head after the product K^T Q: S[m,nr] (aligned to 64 bytes) becomes
      * exp(scale * S - max over the column), sum[nr] the column's sum. */

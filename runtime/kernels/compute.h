@@ -1,0 +1,35 @@
+/* What the drivers share among themselves. */
+#ifndef RUNTIME_KERNELS_COMPUTE_H
+#define RUNTIME_KERNELS_COMPUTE_H
+
+#include <string.h>
+
+#include "runtime/kernels/kernels.h"
+
+/* pool_run, or a plain call where `elements` (numbers touched) are too few to be worth waking a thread. */
+void compute_step(Compute *c, size_t elements, void (*fn)(void *ctx, int index, int count), void *ctx);
+
+static inline size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static inline size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* to[n] = elements [at, at + n) of an operand, as floats. */
+static inline void operand_floats(const Kernels *k, Operand o, size_t at, size_t n, float *to)
+{
+    if (o.half)
+        k->half_to_float(to, (const uint16_t *)o.data + at, n);
+    else
+        memcpy(to, (const float *)o.data + at, n * sizeof *to);
+}
+
+/* Runs the register block on a part of C, which may be smaller than it: m <= mr rows, n <= nr columns. */
+void compute_tile(const Kernels *k, size_t depth, const float *a, const float *b, float *c, size_t ldc,
+                  const float *bias, bool load, size_t m, size_t n);
+
+#endif

@@ -1,0 +1,235 @@
+/* Products of matrices. B is packed once for up to `width` columns, by all threads; then each thread takes its rows of C
+ * (or its columns, where that divides better), packs A in blocks of ROWS x DEPTH that stay in its second level cache,
+ * and runs the register block over them. A panel of B (DEPTH x nr) stays in the first level cache meanwhile. The order
+ * of the sum over k is the same for every element of C, wherever it is computed. */
+#include <string.h>
+
+#include "runtime/kernels/compute.h"
+
+enum { DEPTH = 256, ROWS = 168, GROUP = 16 };
+#define MOST_PACKED ((size_t)2 << 20) /* floats of B */
+
+typedef struct Product {
+    const Kernels *kernels;
+    size_t m, n, k;
+    Operand a;
+    size_t lda;
+    bool a_transposed;
+    const float *b;
+    size_t ldb;
+    bool b_transposed;
+    Operand bias;
+    float alpha;
+    MapOp map;
+    bool accumulate;
+    float *c;
+    size_t ldc;
+
+    bool split_columns; /* among the threads, instead of rows */
+    size_t width;       /* columns of B that are packed at once: a multiple of nr */
+    size_t column, columns; /* those that are packed now */
+    float *packed_a;        /* one block a thread */
+    float *packed_b;        /* [chunk of DEPTH][panel][its depth][nr] */
+} Product;
+
+static size_t block_rows(const Kernels *k)
+{
+    return ROWS / (size_t)k->mr * (size_t)k->mr;
+}
+
+static size_t block_room(const Kernels *k)
+{
+    return block_rows(k) * DEPTH;
+}
+
+static size_t packed_width(const Kernels *k, size_t n, size_t depth)
+{
+    size_t nr = (size_t)k->nr, most = MOST_PACKED / (depth ? depth : 1);
+    if (most < 4 * nr)
+        most = 4 * nr;
+    size_t blocks = n / most + (n % most != 0);
+    return round_up((n + blocks - 1) / (blocks ? blocks : 1), nr);
+}
+
+size_t compute_gemm_room(const Compute *c, size_t m, size_t n, size_t k)
+{
+    (void)m;
+    return block_room(c->kernels) * (size_t)pool_threads(c->pool) + packed_width(c->kernels, n, k) * k;
+}
+
+/* ---- packing ---- */
+
+static void pack_panel_b(const Product *g, float *to, size_t p, size_t depth, size_t j, size_t n)
+{
+    const Kernels *k = g->kernels;
+    size_t nr = (size_t)k->nr;
+    if (!g->b_transposed) {
+        k->pack_columns(to, g->b + p * g->ldb + j, g->ldb, depth, n);
+        return;
+    }
+    if (n < nr)
+        memset(to, 0, depth * nr * sizeof *to);
+    k->transpose(to, nr, g->b + j * g->ldb + p, g->ldb, n, depth);
+}
+
+static void pack_b(void *ctx, int index, int count)
+{
+    const Product *g = ctx;
+    size_t nr = (size_t)g->kernels->nr, panels = (g->columns + nr - 1) / nr;
+    size_t chunks = (g->k + DEPTH - 1) / DEPTH, item, end;
+    pool_range(panels * chunks, 1, index, count, &item, &end);
+    for (; item < end; item++) {
+        size_t p = item / panels * DEPTH, j = item % panels * nr, depth = least(DEPTH, g->k - p);
+        float *to = g->packed_b + p * panels * nr + j * depth;
+        pack_panel_b(g, to, p, depth, g->column + j, least(nr, g->columns - j));
+    }
+}
+
+static void pack_panel_a(const Product *g, float *to, size_t i, size_t m, size_t p, size_t depth)
+{
+    const Kernels *k = g->kernels;
+    size_t mr = (size_t)k->mr;
+    if (!g->a_transposed) {
+        if (g->a.half)
+            k->pack_f16(to, (const uint16_t *)g->a.data + i * g->lda + p, g->lda, m, depth);
+        else
+            k->pack_f32(to, (const float *)g->a.data + i * g->lda + p, g->lda, m, depth);
+        return;
+    }
+    if (m < mr)
+        memset(to, 0, mr * round_up(depth, GROUP) * sizeof *to);
+    const float *from = (const float *)g->a.data + p * g->lda + i;
+    for (size_t q = 0; q < depth; q += GROUP)
+        k->transpose(to + q * mr, GROUP, from + q * g->lda, g->lda, least(GROUP, depth - q), m);
+}
+
+/* ---- multiplying ---- */
+
+void compute_tile(const Kernels *k, size_t depth, const float *a, const float *b, float *c, size_t ldc,
+                  const float *bias, bool load, size_t m, size_t n)
+{
+    size_t mr = (size_t)k->mr, nr = (size_t)k->nr;
+    bool half = n <= nr / 2;
+    if (m == mr && (n == nr || n == nr / 2)) {
+        (half ? k->tile_half : k->tile)(depth, a, b, c, ldc, bias, load);
+        return;
+    }
+    _Alignas(64) float whole[512] = {0};
+    for (size_t i = 0; load && i < m; i++)
+        memcpy(whole + i * nr, c + i * ldc, n * sizeof *c);
+    (half ? k->tile_half : k->tile)(depth, a, b, whole, nr, bias, load);
+    for (size_t i = 0; i < m; i++)
+        memcpy(c + i * ldc, whole + i * nr, n * sizeof *c);
+}
+
+/* Where a thread works: rows [row, row_end) of C, columns [column, column_end) of those that are packed. */
+typedef struct Part {
+    size_t row, row_end, column, column_end;
+    float *block;
+} Part;
+
+/* C (+)= A . B for one block of rows and one chunk of k. */
+static void multiply_block(const Product *g, const Part *part, size_t i0, size_t m, size_t p, const float *bias)
+{
+    const Kernels *k = g->kernels;
+    size_t mr = (size_t)k->mr, nr = (size_t)k->nr, depth = least(DEPTH, g->k - p), padded = round_up(depth, GROUP);
+    const float *b = g->packed_b + p * round_up(g->columns, nr);
+    bool load = p > 0 || g->accumulate;
+    for (size_t i = 0; i < m; i += mr)
+        pack_panel_a(g, part->block + i * padded, i0 + i, least(mr, m - i), p, depth);
+    for (size_t j = part->column; j < part->column_end; j += nr) {
+        for (size_t i = 0; i < m; i += mr) {
+            float *c = g->c + (i0 + i) * g->ldc + g->column + j;
+            compute_tile(k, depth, part->block + i * padded, b + j * depth, c, g->ldc, p == 0 ? bias + i : NULL, load,
+                         least(mr, m - i), least(nr, part->column_end - j));
+        }
+    }
+}
+
+static void finish_block(const Product *g, const Part *part, size_t i0, size_t m)
+{
+    size_t n = part->column_end - part->column;
+    for (size_t i = i0; i < i0 + m; i++) {
+        float *row = g->c + i * g->ldc + g->column + part->column;
+        if (g->alpha != 1)
+            g->kernels->scale(row, row, g->alpha, n);
+        if (g->map != MAP_NONE)
+            g->kernels->map[g->map](row, row, n);
+    }
+}
+
+static void multiply(void *ctx, int index, int count)
+{
+    const Product *g = ctx;
+    const Kernels *k = g->kernels;
+    Part part = {0, g->m, 0, g->columns, g->packed_a + (size_t)index * block_room(k)};
+    if (g->split_columns)
+        pool_range(g->columns, (size_t)k->nr, index, count, &part.column, &part.column_end);
+    else
+        pool_range(g->m, (size_t)k->mr, index, count, &part.row, &part.row_end);
+    if (part.column == part.column_end)
+        return;
+    for (size_t i = part.row; i < part.row_end; i += block_rows(k)) {
+        size_t m = least(block_rows(k), part.row_end - i);
+        float bias[ROWS] = {0};
+        if (g->bias.data)
+            operand_floats(k, g->bias, i, m, bias);
+        for (size_t p = 0; p == 0 || p < g->k; p += DEPTH)
+            multiply_block(g, &part, i, m, p, bias);
+        finish_block(g, &part, i, m);
+    }
+}
+
+/* The share of the slowest thread, in panels, times what a panel weighs. */
+static size_t slowest(size_t panels, size_t other, size_t threads)
+{
+    return (panels + threads - 1) / threads * other;
+}
+
+static void product(Compute *c, Product *g)
+{
+    const Kernels *k = g->kernels = c->kernels;
+    if (g->m == 0 || g->n == 0)
+        return;
+    compute_reserve(c, compute_gemm_room(c, g->m, g->n, g->k));
+    size_t threads = (size_t)pool_threads(c->pool);
+    g->packed_a = c->work;
+    g->packed_b = c->work + block_room(k) * threads;
+    g->width = packed_width(k, g->n, g->k);
+    for (g->column = 0; g->column < g->n; g->column += g->width) {
+        g->columns = least(g->width, g->n - g->column);
+        size_t down = (g->m + (size_t)k->mr - 1) / (size_t)k->mr, across = (g->columns + (size_t)k->nr - 1) / (size_t)k->nr;
+        g->split_columns = slowest(across, down, threads) < slowest(down, across, threads);
+        compute_step(c, g->k * g->columns, pack_b, g);
+        compute_step(c, g->m * g->k, multiply, g);
+    }
+}
+
+void compute_gemm(Compute *c, const Gemm *g)
+{
+    Product p = {.m = g->m, .n = g->n, .k = g->k, .alpha = g->alpha, .c = g->c, .ldc = g->ldc};
+    p.a = (Operand){g->a, false};
+    p.lda = g->lda;
+    p.a_transposed = g->a_transposed;
+    p.b = g->b;
+    p.ldb = g->ldb;
+    p.b_transposed = g->b_transposed;
+    product(c, &p);
+}
+
+void compute_linear(Compute *c, const Linear *l, const float *x, size_t ldx, size_t n, float *y, size_t ldy)
+{
+    if (n == 1 && ldx == 1 && ldy == 1) {
+        compute_matvec(c, l, &y, 1, x);
+        return;
+    }
+    Product p = {.m = l->m, .n = n, .k = l->k, .alpha = 1, .c = y, .ldc = ldy};
+    p.a = l->w;
+    p.lda = l->ldw;
+    p.b = x;
+    p.ldb = ldx;
+    p.bias = l->bias;
+    p.map = l->map;
+    p.accumulate = l->accumulate;
+    product(c, &p);
+}

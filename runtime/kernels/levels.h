@@ -1,0 +1,13 @@
+/* What each level adds to a table of kernels; for cpu.c. In the order they may be applied: a level starts from the table
+ * of the one before it and replaces what it does better. False: this build has no such level. */
+#ifndef RUNTIME_KERNELS_LEVELS_H
+#define RUNTIME_KERNELS_LEVELS_H
+
+#include "runtime/kernels/kernels.h"
+
+void kernels_init_ref(Kernels *k);
+bool kernels_init_avx2(Kernels *k);
+bool kernels_init_avx512(Kernels *k);
+bool kernels_init_neon(Kernels *k);
+
+#endif
