@@ -1,0 +1,87 @@
+/* The device: running the steps of a kernel. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "runtime/cpu/lower.h"
+#include "runtime/eval/eval.h"
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void measure_range(const Run *r, const View *v, TraceStep *out)
+{
+    Tensor t = {.store = v->store, .data = view_data(r, v)};
+    bool any = false;
+    Cursor at;
+    cursor_begin(&at, v->rank, v->dim);
+    cursor_lane(&at, 0, v->stride);
+    for (; at.left > 0; cursor_next(&at)) {
+        float x = (float)tensor_get(&t, at.at[0]);
+        out->nans += isnan(x) != 0;
+        out->infinities += isinf(x) != 0;
+        if (!isfinite(x))
+            continue;
+        out->least = any && out->least < x ? out->least : x;
+        out->most = any && out->most > x ? out->most : x;
+        any = true;
+    }
+}
+
+static bool run_traced(const Run *r, const CpuStep *s, const Trace *trace, Error *err)
+{
+    double start = now();
+    if (!s->run(r, s, err))
+        return false;
+    TraceStep t = {s->name, s->kind, s->type, now() - start, s->bytes, s->flops, 0, 0, 0, 0};
+    if (trace->ranges)
+        measure_range(r, &s->out, &t);
+    trace->step(trace->context, &t);
+    return true;
+}
+
+static bool cpu_run(Kernel *kernel, const PortData *data, const Trace *trace, Error *err)
+{
+    CpuKernel *k = (CpuKernel *)kernel;
+    Run r = {k->device, k->block, data, &k->device->compute};
+    for (int i = 0; i < k->steps; i++) {
+        const CpuStep *s = &k->step[i];
+        bool ok = trace ? run_traced(&r, s, trace, err) : s->run(&r, s, err);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static void cpu_release(Kernel *kernel)
+{
+    CpuKernel *k = (CpuKernel *)kernel;
+    arena_free(&k->arena);
+    free(k);
+}
+
+static void cpu_close(Device *device)
+{
+    CpuDevice *d = (CpuDevice *)device;
+    compute_close(&d->compute);
+    free(d->memory);
+    free(d);
+}
+
+Device *cpu_device_open(const DeviceOptions *options, Error *err)
+{
+    CpuDevice *d = xcalloc(1, sizeof *d);
+    if (options)
+        d->options = *options;
+    compute_open(&d->compute, d->options.threads);
+    int threads = pool_threads(d->compute.pool);
+    snprintf(d->description, sizeof d->description, "%d thread%s, %s", threads, threads == 1 ? "" : "s",
+             kernels_level_name(d->compute.kernels->level));
+    d->base = (Device){"cpu", d->description, cpu_compile, cpu_run, cpu_release, cpu_close};
+    return &d->base;
+}

@@ -1,0 +1,390 @@
+/* Projections: linear and 1x1 conv with constant weights, together with a bias, an activation, or a residual that is
+ * added; and matmul of two computed values. */
+#include <string.h>
+
+#include "runtime/cpu/lower.h"
+
+/* ---- matching ---- */
+
+typedef struct Projection {
+    const Op *core; /* OP_LINEAR or OP_CONV */
+    const Value *x, *weight, *bias, *residual;
+    MapOp map;
+    const Op *inner[24];
+    int inners;
+} Projection;
+
+static bool is_number(const Op *op, const char *key, int64_t want, int64_t otherwise)
+{
+    int64_t v = otherwise;
+    return (!op_arg(op, key) || arg_int(op, key, &v)) && v == want;
+}
+
+static bool all_numbers(const Op *op, const char *key, int64_t want)
+{
+    int64_t v[2 * IR_MAX_RANK];
+    int n = arg_ints(op, key, v, 2 * IR_MAX_RANK);
+    for (int i = 0; i < n; i++)
+        if (v[i] != want)
+            return false;
+    return n >= 0 || !op_arg(op, key);
+}
+
+/* A constant matrix [m, k] or [m, k, 1, 1], behind casts. */
+static const Value *weight_matrix(const Op *op)
+{
+    const Value *w = through_casts(op_arg(op, "weight"));
+    if (!value_is_const(w) || (w->type->dtype != DT_FP16 && w->type->dtype != DT_FP32) || w->type->rank < 2)
+        return NULL;
+    for (int i = 2; i < w->type->rank; i++)
+        if (w->type->dim[i] != 1)
+            return NULL;
+    return type_elements(w->type) > 0 ? w : NULL;
+}
+
+static bool is_pointwise(const Op *conv)
+{
+    const Type *x = op_arg(conv, "x")->type;
+    return x->rank >= 3 && x->dim[0] == 1 && is_number(conv, "groups", 1, 1) && all_numbers(conv, "strides", 1) &&
+           all_numbers(conv, "pad", 0);
+}
+
+static bool is_vector(const Value *v, int64_t m)
+{
+    return value_is_const(through_casts(v)) && dtype_is_float(v->type->dtype) && type_elements(v->type) == m;
+}
+
+/* v is a linear, or a 1x1 conv. */
+static bool match_core(const Value *v, Projection *p)
+{
+    const Op *op = v->def;
+    if (!op || (op->code != OP_LINEAR && op->code != OP_CONV))
+        return false;
+    p->weight = weight_matrix(op);
+    p->bias = op_arg(op, "bias");
+    p->x = op_arg(op, "x");
+    if (!p->weight || !dtype_is_float(p->x->type->dtype) || type_elements(p->x->type) <= 0)
+        return false;
+    if (op->code == OP_CONV && !is_pointwise(op))
+        return false;
+    if (p->bias && !is_vector(p->bias, p->weight->type->dim[0]))
+        return false;
+    p->core = op;
+    return true;
+}
+
+/* Whether the constant b lies along the channels of v: axis 1 of a conv's result, the last of a linear's. */
+static bool is_channel_bias(const Value *b, const Value *v, const Op *core)
+{
+    int axis = core->code == OP_CONV ? 1 : v->type->rank - 1, at = axis - (v->type->rank - b->type->rank);
+    if (!is_vector(b, v->type->dim[axis]) || b->type->rank > v->type->rank)
+        return false;
+    return v->type->dim[axis] == 1 || (at >= 0 && b->type->dim[at] == v->type->dim[axis]);
+}
+
+/* v is a projection that may have had a bias added. */
+static bool match_biased(Lowering *l, const Value *v, Projection *p)
+{
+    const Op *add = def_of(v, OP_ADD);
+    if (match_core(v, p))
+        return true;
+    for (int side = 0; add && side < 2; side++) {
+        const Value *inner = op_arg(add, side ? "y" : "x"), *bias = op_arg(add, side ? "x" : "y");
+        if (!used_once(l, inner) || !match_core(inner, p))
+            continue;
+        if (p->bias || !is_channel_bias(bias, inner, p->core) || !dims_equal(inner->type, v->type))
+            return false;
+        p->bias = bias;
+        p->inner[p->inners++] = p->core;
+        return true;
+    }
+    return false;
+}
+
+/* v is that, with an activation behind it. */
+static bool match_active(Lowering *l, const Value *v, Projection *p)
+{
+    Activation a;
+    if (match_biased(l, v, p))
+        return true;
+    if (!v->def || v->def->results != 1 || !find_activation(l, v->def, &a) || !match_biased(l, a.x, p))
+        return false;
+    for (int i = 0; i < a.inners; i++)
+        p->inner[p->inners++] = a.inner[i];
+    p->inner[p->inners++] = a.x->def;
+    p->map = a.map;
+    return true;
+}
+
+/* v is that, added to a value of the same shape. */
+static bool match_residual(Lowering *l, const Value *v, Projection *p)
+{
+    const Op *add = def_of(v, OP_ADD);
+    for (int side = 0; add && side < 2; side++) {
+        const Value *inner = op_arg(add, side ? "y" : "x"), *other = op_arg(add, side ? "x" : "y");
+        Projection whole = {0};
+        if (!used_once(l, inner) || value_is_const(other) || !dims_equal(inner->type, v->type) ||
+            !dims_equal(other->type, v->type) || !dtype_is_float(other->type->dtype))
+            continue;
+        if (!match_active(l, inner, &whole) || whole.map != MAP_NONE)
+            continue;
+        *p = whole;
+        p->residual = other;
+        p->inner[p->inners++] = inner->def;
+        return true;
+    }
+    return false;
+}
+
+/* ---- running ---- */
+
+typedef struct Product {
+    Linear layer;       /* without data */
+    size_t n;           /* columns; 1: a vector */
+    size_t ld_x, ld_y;
+    int bias, residual; /* views, or -1 */
+} Product;
+
+static bool run_product(const Run *r, const CpuStep *s, Error *err)
+{
+    const Product *p = s->own;
+    Linear layer = p->layer;
+    float *y = view_data(r, &s->out);
+    const float *x = view_data(r, &s->view[0]);
+    layer.w.data = view_data(r, &s->view[1]);
+    if (p->bias >= 0)
+        layer.bias.data = view_data(r, &s->view[p->bias]);
+    if (p->residual >= 0)
+        memcpy(y, view_data(r, &s->view[p->residual]), layer.m * p->n * sizeof *y);
+    if (p->n == 1)
+        compute_matvec(r->compute, &layer, &y, 1, x);
+    else
+        compute_linear(r->compute, &layer, x, p->ld_x, p->n, y, p->ld_y);
+    return true;
+}
+
+/* ---- emission ---- */
+
+/* v, fp32, as [rows, columns] with contiguous rows: of a linear's operand or result the columns are what stands
+ * before the last axis. */
+static bool as_columns(const View *v, bool conv, View *out)
+{
+    View turned = *v;
+    if (!conv) {
+        int perm[IR_MAX_RANK];
+        perm[0] = v->rank - 1;
+        for (int i = 1; i < v->rank; i++)
+            perm[i] = i - 1;
+        turned = view_transpose(v, perm);
+    }
+    int channel = conv ? 1 : 0;
+    int64_t dim[2] = {turned.dim[channel], 1};
+    for (int i = channel + 1; i < v->rank; i++)
+        dim[1] *= turned.dim[i];
+    if (!view_reshape(&turned, 2, dim, out))
+        return false;
+    if (dim[1] == 1)
+        return dim[0] == 1 || out->stride[0] == 1;
+    return out->stride[1] == 1 && out->stride[0] >= dim[1];
+}
+
+/* The strides of a value whose columns are contiguous channel by channel. */
+static View column_layout(const View *shape, bool conv)
+{
+    View out = view_dense(shape->block, DT_FP32, shape->rank, shape->dim);
+    int last = shape->rank - 1;
+    if (conv || last < 1)
+        return out;
+    int64_t step = 1;
+    for (int i = last; i-- > 0; step *= shape->dim[i])
+        out.stride[i] = step;
+    out.stride[last] = step;
+    return out;
+}
+
+/* A copy of v in that layout. */
+static View column_copy(Lowering *l, const Value *name, const View *v, bool conv)
+{
+    View to = column_layout(v, conv);
+    to.block = block_new(l, view_bytes(&to));
+    emit_copy(l, name, "copy", v, &to);
+    return to;
+}
+
+static bool columns_of(Lowering *l, const Value *v, bool conv, View *out)
+{
+    View wide;
+    if (!value_f32(l, v, &wide))
+        return false;
+    if (as_columns(&wide, conv, out))
+        return true;
+    wide = column_copy(l, v, &wide, conv);
+    return as_columns(&wide, conv, out);
+}
+
+/* A vector or matrix of constants, fp16 or fp32 as it lies in the file. */
+static bool constant_operand(Lowering *l, const Value *v, View *view, bool *half)
+{
+    if (!value_dense(l, v, view))
+        return false;
+    if (view->store != DT_FP16 && view->store != DT_FP32 && !value_f32(l, v, view))
+        return false;
+    *half = view->store == DT_FP16;
+    return true;
+}
+
+static bool emit_projection(Lowering *l, const Match *match)
+{
+    const Projection *p = match->own;
+    const Value *out = match->root->result[0];
+    bool conv = p->core->code == OP_CONV;
+    const int64_t *w = p->weight->type->dim;
+    Product own = {.layer = {.m = (size_t)w[0], .k = (size_t)w[1], .ldw = (size_t)w[1], .map = p->map}, .bias = -1,
+                   .residual = -1};
+    View views[4];
+    int count = 2;
+    if (!columns_of(l, p->x, conv, &views[0]) || !constant_operand(l, p->weight, &views[1], &own.layer.w.half))
+        return false;
+    if (views[0].dim[0] != w[1])
+        return error_set(l->err, "%s: x has %lld channels, the weight takes %lld", out->name,
+                         (long long)views[0].dim[0], (long long)w[1]);
+    own.n = (size_t)views[0].dim[1];
+    own.ld_x = own.n == 1 ? 1 : (size_t)views[0].stride[0];
+    own.ld_y = own.n;
+    if (p->bias && !constant_operand(l, p->bias, &views[own.bias = count++], &own.layer.bias.half))
+        return false;
+    if (p->residual) {
+        View rest;
+        if (!columns_of(l, p->residual, conv, &rest))
+            return false;
+        if (own.n > 1 && rest.stride[0] != (int64_t)own.n) {
+            View wide;
+            if (!value_f32(l, p->residual, &wide))
+                return false;
+            rest = column_copy(l, p->residual, &wide, conv);
+        }
+        views[own.residual = count++] = rest;
+        own.layer.accumulate = true;
+    }
+    View shape = view_dense(0, DT_FP32, out->type->rank, out->type->dim), to = column_layout(&shape, conv);
+    to = result_like(l, out, &to);
+    if (own.n > 1)
+        compute_reserve(&l->kernel->device->compute,
+                        compute_gemm_room(&l->kernel->device->compute, own.layer.m, own.n, own.layer.k));
+    const char *kind = arena_printf(&l->kernel->arena, "%s%s%s%s", own.n == 1 ? "matvec" : "linear",
+                                    p->map ? "+" : "", map_name(p->map), p->residual ? "+residual" : "");
+    CpuStep *s = step_add(l, run_product, kind, out, to, views, count, &own, sizeof own);
+    s->flops = 2.0 * (double)own.layer.m * (double)own.layer.k * (double)own.n;
+    return true;
+}
+
+Match *match_linear(Lowering *l, const Op *op)
+{
+    if (op->results != 1 || !dtype_is_float(op->result[0]->type->dtype) || node_of(l, op->result[0])->stored)
+        return NULL;
+    Projection p = {0};
+    if (!match_active(l, op->result[0], &p)) {
+        p = (Projection){0};
+        if (!match_residual(l, op->result[0], &p))
+            return NULL;
+    }
+    Match *m = match_new(l, op, emit_projection, &p, sizeof p);
+    for (int i = 0; i < p.inners; i++)
+        match_inner(m, p.inner[i]);
+    match_outer(m, p.x);
+    match_outer(m, p.weight);
+    match_outer(m, p.bias);
+    match_outer(m, p.residual);
+    return match_closed(l, m) ? m : NULL;
+}
+
+/* ---- matmul of two values ---- */
+
+typedef struct Batches {
+    Gemm gemm; /* without addresses */
+    View a, b, c; /* the batch axes only */
+} Batches;
+
+static bool run_matmul(const Run *r, const CpuStep *s, Error *err)
+{
+    const Batches *own = s->own;
+    Gemm g = own->gemm;
+    const float *a = view_data(r, &s->view[0]), *b = view_data(r, &s->view[1]);
+    float *c = view_data(r, &s->out);
+    int64_t index[IR_MAX_RANK] = {0};
+    for (int64_t left = view_count(&own->c); left > 0; left--) {
+        g.a = a;
+        g.b = b;
+        g.c = c;
+        for (int i = 0; i < own->c.rank; i++) {
+            g.a += index[i] * own->a.stride[i];
+            g.b += index[i] * own->b.stride[i];
+            g.c += index[i] * own->c.stride[i];
+        }
+        compute_gemm(r->compute, &g);
+        for (int i = own->c.rank; i-- > 0;) {
+            if (++index[i] < own->c.dim[i])
+                break;
+            index[i] = 0;
+        }
+    }
+    return true;
+}
+
+/* The last two axes as a matrix of rows or of columns that are contiguous; copies what is neither. */
+static bool matrix_of(Lowering *l, const Value *v, bool transposed, View *view, size_t *ld, bool *turned)
+{
+    if (!value_f32(l, v, view))
+        return false;
+    int r = view->rank;
+    if (view->stride[r - 1] != 1 && view->stride[r - 2] != 1)
+        *view = dense_copy(l, v, view, DT_FP32);
+    *turned = view->stride[r - 1] != 1;
+    int64_t stride = view->stride[*turned ? r - 1 : r - 2], least = view->dim[*turned ? r - 2 : r - 1];
+    if (stride < least) { /* the stride of an axis of length 1 says nothing */
+        *view = dense_copy(l, v, view, DT_FP32);
+        *turned = false;
+        stride = view->dim[r - 1];
+    }
+    *ld = (size_t)stride;
+    *turned ^= transposed;
+    return true;
+}
+
+bool emit_matmul(Lowering *l, const Op *op, bool *done)
+{
+    if (op->code != OP_MATMUL || node_of(l, op->result[0])->stored)
+        return true;
+    const Value *out = op->result[0], *x = op_arg(op, "x"), *y = op_arg(op, "y");
+    bool flip_x = false, flip_y = false;
+    arg_bool(op, "transpose_x", &flip_x);
+    arg_bool(op, "transpose_y", &flip_y);
+    if (x->type->rank < 2 || y->type->rank < 2 || !dtype_is_float(out->type->dtype) || type_elements(x->type) <= 0 ||
+        type_elements(y->type) <= 0)
+        return true;
+    Batches own = {0};
+    Gemm *g = &own.gemm;
+    View views[2];
+    if (!matrix_of(l, x, flip_x, &views[0], &g->lda, &g->a_transposed) ||
+        !matrix_of(l, y, flip_y, &views[1], &g->ldb, &g->b_transposed))
+        return false;
+    int rank = out->type->rank;
+    g->m = (size_t)out->type->dim[rank - 2];
+    g->n = (size_t)out->type->dim[rank - 1];
+    g->k = (size_t)x->type->dim[x->type->rank - (flip_x ? 2 : 1)];
+    g->alpha = 1;
+    g->ldc = g->n;
+    View a = views[0], b = views[1];
+    a.rank -= 2;
+    b.rank -= 2;
+    if (!view_broadcast(&a, rank - 2, out->type->dim, &own.a) || !view_broadcast(&b, rank - 2, out->type->dim, &own.b))
+        return true;
+    View to = result_new(l, out, DT_FP32);
+    own.c = to;
+    own.c.rank -= 2;
+    compute_reserve(&l->kernel->device->compute, compute_gemm_room(&l->kernel->device->compute, g->m, g->n, g->k));
+    CpuStep *s = step_add(l, run_matmul, "matmul", out, to, views, 2, &own, sizeof own);
+    s->flops = 2.0 * (double)view_count(&to) * (double)g->k;
+    *done = true;
+    return true;
+}

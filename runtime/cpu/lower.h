@@ -1,0 +1,130 @@
+/* Lowering of one function: values get views, ops become steps. Internal to runtime/cpu.
+ *
+ * First the ops are walked backwards: what nothing needs is dropped, and groups of ops that one step can do are found
+ * (match.c and its neighbours). Then forwards, and each op or group emits its steps. */
+#ifndef RUNTIME_CPU_LOWER_H
+#define RUNTIME_CPU_LOWER_H
+
+#include <uthash.h>
+
+#include "runtime/cpu/plan.h"
+
+typedef struct Node {
+    const Value *value;
+    int uses;        /* by ops that are needed, and as outputs */
+    int op;          /* index of the op that makes it; -1: a parameter or a constant written in place */
+    const Op *user;  /* the last op that uses it */
+    int output;      /* first output of the function that it is, or -1 */
+    bool stored;     /* goes into a state: kept in its MIL type */
+    bool placed, widened;
+    View view;       /* if placed */
+    View wide;       /* if widened: an fp32 copy of the same layout or dense */
+    UT_hash_handle hh;
+} Node;
+
+typedef struct Lowering Lowering;
+
+/* Ops that are done together, where the last of them stands. */
+typedef struct Match {
+    bool (*emit)(Lowering *l, const struct Match *m);
+    const Op *root;
+    const Op *inner[24]; /* the others; their results are used by no op outside */
+    int inners;
+    const Value *outer[8]; /* what the group needs */
+    int outers;
+    const void *own;
+} Match;
+
+typedef struct OpNode {
+    const Op *op;
+    bool needed;  /* by an output or a state, through any ops */
+    bool wanted;  /* by what is emitted */
+    bool claimed; /* inside a match */
+    const Match *match;
+} OpNode;
+
+struct Lowering {
+    CpuKernel *kernel;
+    const Func *f;
+    const BlobResolver *blobs;
+    Node *nodes; /* hash by value */
+    OpNode *op;
+    int ops;
+    bool generic; /* evaluators only */
+    bool *bound;  /* outputs that are made in place */
+    Error *err;
+};
+
+/* ---- lower.c ---- */
+
+Node *node_of(Lowering *l, const Value *v);
+/* Fails on a type that the device cannot hold. */
+MUST_USE bool check_type(Lowering *l, const char *what, const Type *t);
+int block_new(Lowering *l, size_t bytes);
+/* How a value is kept inside: floats as fp32, integers as int32, bools as bool; what goes into a state as its type. */
+DType store_of(Lowering *l, const Value *v);
+
+/* The view of a value that was made before, or of a constant. NULL with the error set. */
+const View *value_view(Lowering *l, const Value *v);
+/* As fp32, in any strides. */
+MUST_USE bool value_f32(Lowering *l, const Value *v, View *out);
+/* Row-major, as it is stored. */
+MUST_USE bool value_dense(Lowering *l, const Value *v, View *out);
+/* Memory for the value that a step makes, row-major; an output's own memory where that is possible. */
+View result_new(Lowering *l, const Value *v, DType store);
+/* fp32 memory for a value, with the order of axes that `like` (of the value's shape) has in memory. */
+View result_like(Lowering *l, const Value *v, const View *like);
+/* fp32 memory for a step's own use. */
+View scratch_new(Lowering *l, int rank, const int64_t *dim);
+void value_place(Lowering *l, const Value *v, View view);
+
+/* Appends a step. `own` is copied into the kernel's arena. */
+CpuStep *step_add(Lowering *l, bool (*run)(const Run *, const CpuStep *, Error *), const char *kind, const Value *v,
+                  View out, const View *views, int count, const void *own, size_t own_size);
+
+/* ---- emission by kind; each returns false with the error set ---- */
+
+bool emit_generic(Lowering *l, const Op *op);                 /* generic.c */
+bool emit_copy(Lowering *l, const Value *v, const char *kind, const View *from, const View *to); /* move.c */
+View dense_copy(Lowering *l, const Value *v, const View *from, DType store);
+/* A fast step for a single op. *done says whether there was one; else nothing was emitted. */
+bool emit_move(Lowering *l, const Op *op, bool *done);        /* move.c: views, concat, gather */
+bool emit_elementwise(Lowering *l, const Op *op, bool *done); /* elementwise.c */
+bool emit_map(Lowering *l, const Value *out, const Value *x, MapOp map, const char *kind);
+bool emit_norm(Lowering *l, const Op *op, bool *done);        /* norm.c: softmax, layer_norm */
+bool emit_matmul(Lowering *l, const Op *op, bool *done);      /* linear.c */
+
+/* ---- matching: each looks at the op as the last of a group; NULL: no such group ---- */
+
+/* The result of a needed op of this code, else NULL. */
+const Op *def_of(const Value *v, OpCode code);
+/* The one number of a constant float or integer. */
+bool scalar_const(const Value *v, double *out);
+/* Behind casts between float types. */
+const Value *through_casts(const Value *v);
+bool used_once(Lowering *l, const Value *v);
+Match *match_new(Lowering *l, const Op *root, bool (*emit)(Lowering *, const Match *), const void *own, size_t size);
+void match_inner(Match *m, const Op *op);
+void match_outer(Match *m, const Value *v);
+/* Whether nothing outside uses what is made inside. */
+bool match_closed(Lowering *l, const Match *m);
+
+typedef struct Activation {
+    MapOp map;
+    const Value *x;
+    const Op *inner[16];
+    int inners;
+} Activation;
+/* Whether `op` is an activation of one value, as one op or as the last op of the arithmetic that computes it. */
+bool find_activation(Lowering *l, const Op *op, Activation *out); /* activation.c */
+
+const char *map_name(MapOp map);
+Match *match_activation(Lowering *l, const Op *op); /* activation.c */
+Match *match_linear(Lowering *l, const Op *op);     /* linear.c */
+Match *match_prefill(Lowering *l, const Op *op);    /* attention.c */
+Match *match_decode(Lowering *l, const Op *op);     /* decode.c */
+Match *match_update(Lowering *l, const Op *write);  /* decode.c: the group's root is the slice_update */
+
+Kernel *cpu_compile(Device *d, const Func *f, const BlobResolver *blobs, Error *err);
+
+#endif
