@@ -114,3 +114,91 @@ bool literal_dims(const Type *t, const Literal *l, int64_t dim[IR_MAX_RANK])
     memcpy(dim, known.dim, (size_t)t->rank * sizeof *dim);
     return true;
 }
+
+/* ---- checks ---- */
+
+static bool int_in_range(const DTypeInfo *info, int64_t v)
+{
+    if (info->class == CLASS_BOOL)
+        return v == 0 || v == 1;
+    if ((v == DIM_S || v == DIM_T) && info->class == CLASS_INT && info->bits >= 32)
+        return true;
+    if (info->bits == 64) /* of uint64 the bits are kept */
+        return true;
+    int64_t most = ((int64_t)1 << (info->class == CLASS_INT ? info->bits - 1 : info->bits)) - 1;
+    return v <= most && v >= (info->class == CLASS_INT ? -most - 1 : 0);
+}
+
+static bool check_ints(const Type *t, const Literal *l, Error *err)
+{
+    const DTypeInfo *info = &dtype_info[t->dtype];
+    for (size_t i = 0; i < l->count; i++)
+        if (!int_in_range(info, l->ints[i]))
+            return error_set(err, "%lld does not fit %s", (long long)l->ints[i], info->name);
+    return true;
+}
+
+/* Elements of a tensor that are written out. */
+static bool check_elements(const Type *t, const Literal *l, Error *err)
+{
+    static const char *const names[] = {
+        [LIT_INT] = "integers", [LIT_FLOAT] = "floats", [LIT_STRING] = "strings"};
+    int64_t dim[IR_MAX_RANK];
+    DClass class = dtype_info[t->dtype].class;
+    bool fits = l->kind == LIT_STRING  ? class == CLASS_STRING
+                : l->kind == LIT_FLOAT ? class == CLASS_FLOAT
+                                       : class == CLASS_BOOL || class == CLASS_INT || class == CLASS_UINT;
+    if (fits && literal_dims(t, l, dim))
+        return l->kind != LIT_INT || check_ints(t, l, err);
+    Text type = {0};
+    type_print(&type, t);
+    error_set(err, "%zu %s do not make a %s", l->count, names[l->kind], text_cstr(&type));
+    text_free(&type);
+    return false;
+}
+
+static bool check_reference(const Type *t, const Literal *l, Error *err)
+{
+    if (l->kind == LIT_BLOB && !dtype_info[t->dtype].blob_code)
+        return error_set(err, "elements of type %s cannot stand in a weight file", dtype_info[t->dtype].name);
+    if (l->kind == LIT_BLOB && type_elements(t) < 0)
+        return error_set(err, "a constant in a weight file must have a shape of numbers");
+    if (l->kind == LIT_WEIGHT && !dtype_is_float(t->dtype))
+        return error_set(err, "a weight has floats as elements, not %s", dtype_info[t->dtype].name);
+    if (l->kind == LIT_WEIGHT && l->weight.kind == WEIGHT_CAUSAL_MASK &&
+        (t->rank < 2 || l->weight.window < 0))
+        return error_set(err, "a causal mask has the axes queries and keys, and a window of 0 or more");
+    return true;
+}
+
+static bool check_tree(const Type *t, const Literal *l, Error *err)
+{
+    size_t step = t->kind == TY_DICT ? 2 : 1;
+    if (l->kind != LIT_TREE)
+        return error_set(err, "a list, dict or tuple is expected");
+    if (t->kind == TY_TUPLE ? l->count != (size_t)t->elements : l->count % step != 0)
+        return error_set(err, "a tuple of %d has %zu elements", t->elements, l->count);
+    if (t->kind == TY_LIST && t->list_length >= 0 && l->count != (size_t)t->list_length)
+        return error_set(err, "a list of %lld has %zu elements", (long long)t->list_length, l->count);
+    for (size_t i = 0; i < l->count; i++)
+        if (!literal_check(t->element[t->kind == TY_TUPLE ? i : i % step], l->children[i], err))
+            return false;
+    return true;
+}
+
+bool literal_check(const Type *t, const Literal *l, Error *err)
+{
+    switch (t->kind) {
+    case TY_LIST:
+    case TY_DICT:
+    case TY_TUPLE: return check_tree(t, l, err);
+    case TY_STATE:
+    case TY_BUFFER: return error_set(err, "only tensors, lists, dicts and tuples can be constants");
+    case TY_TENSOR: break;
+    }
+    if (l->kind == LIT_TREE)
+        return error_set(err, "a list, dict or tuple cannot be a tensor");
+    if (l->kind == LIT_BLOB || l->kind == LIT_WEIGHT)
+        return check_reference(t, l, err);
+    return check_elements(t, l, err);
+}

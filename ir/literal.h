@@ -14,6 +14,8 @@ void int_print(Text *out, DType d, int64_t v);
 /* The lengths of the axes that hold l's elements: t's own, one `?` among them found from the count. False
  * where they do not fit the count, or more than one is not a number. */
 bool literal_dims(const Type *t, const Literal *l, int64_t dim[IR_MAX_RANK]);
+/* Whether l is a literal of type t: kinds, counts and ranges. The text of err says what is wrong. */
+MUST_USE bool literal_check(const Type *t, const Literal *l, Error *err);
 /* In quotes, with escapes for ", \ and line ends. */
 void string_print(Text *out, const char *s);
 

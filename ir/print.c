@@ -9,8 +9,8 @@
 
 /* How things are spelled where the text leaves a choice. */
 typedef struct Style {
-    bool ranked;  /* program 1.0: a scalar is `tensor<string, []>`, for the names and blob references that have no
-                   * type of their own in the IR */
+    bool ranked; /* program 1.0: a scalar is `tensor<string, []>`, for the names and blob references that have
+                  * no type of their own in the IR */
     bool decimal; /* inside a dict: floats are decimal */
 } Style;
 

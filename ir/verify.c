@@ -1,0 +1,230 @@
+#include "ir/ir.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "ir/infer.h"
+#include "ir/literal.h"
+
+typedef struct Name {
+    const char *text;
+    UT_hash_handle hh;
+} Name;
+
+enum { MOST_RESULTS = 1024 };
+
+typedef struct Check {
+    const Func *f;
+    const char *stage;
+    Diags *diags;
+    Name *names, *next; /* the hash, and the room for its next entry */
+    Type *types;        /* MOST_RESULTS */
+    int before;         /* errors that diags had already */
+} Check;
+
+/* "after fuse_mlp: text" */
+static void complain(Check *c, Span at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void complain(Check *c, Span at, const char *fmt, ...)
+{
+    char text[1400];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    diag_error(c->diags, at, "%s%s%s", c->stage ? c->stage : "", c->stage ? ": " : "", text);
+}
+
+/* ---- names ---- */
+
+static bool is_identifier(const char *s)
+{
+    if (!s || !*s || (*s >= '0' && *s <= '9'))
+        return false;
+    for (; *s; s++)
+        if (!(*s >= 'a' && *s <= 'z') && !(*s >= 'A' && *s <= 'Z') && !(*s >= '0' && *s <= '9') && *s != '_')
+            return false;
+    return true;
+}
+
+static void define(Check *c, Value *v)
+{
+    Name *found = NULL;
+    v->mark = c;
+    if (!is_identifier(v->name)) {
+        complain(c, v->span, "%s: \"%s\" is no name of a value", c->f->name, v->name ? v->name : "");
+        return;
+    }
+    HASH_FIND_STR(c->names, v->name, found);
+    if (found) {
+        complain(c, v->span, "%s: %s is defined twice", c->f->name, v->name);
+        return;
+    }
+    c->next->text = v->name;
+    HASH_ADD_KEYPTR(hh, c->names, c->next->text, strlen(c->next->text), c->next);
+    c->next++;
+}
+
+/* ---- uses ---- */
+
+static bool is_inline(const Value *v)
+{
+    return v->def && !v->def->func;
+}
+
+static void check_literal(Check *c, const Op *op, const Value *v, Span at)
+{
+    Error err;
+    if (!v->def->literal)
+        complain(c, at, "%s: a constant has no value", op->spelling);
+    else if (!literal_check(v->type, v->def->literal, &err))
+        complain(c, at, "%s: %s", v->name ? v->name : op->spelling, err.text);
+}
+
+static void check_use(Check *c, const Op *op, const char *key, const Value *v)
+{
+    if (is_inline(v))
+        check_literal(c, op, v, op->span);
+    else if (v->forward)
+        complain(c, op->span, "%s: %s uses %s, which was replaced", op->spelling, key, v->name);
+    else if (v->mark != c)
+        complain(c, op->span, "%s: %s uses %s before it is defined", op->spelling, key,
+                 v->name ? v->name : "?");
+}
+
+/* ---- one op ---- */
+
+/* 18 of "ios18"; 0 where it is not spelled so. */
+static int opset_version(const char *opset)
+{
+    return opset && strncmp(opset, "ios", 3) == 0 ? atoi(opset + 3) : 0;
+}
+
+static void check_opset(Check *c, const Op *op)
+{
+    const char *opset = op->opset ? op->opset : c->f->opset;
+    int has = opset_version(opset), needs = op_info(op->code)->opset;
+    if (has && has < needs)
+        complain(c, op->span, "%s: needs opset ios%d, this is %s", op->spelling, needs, opset);
+}
+
+static bool agree(const Type *declared, const Type *inferred)
+{
+    return declared->kind == inferred->kind && declared->dtype == inferred->dtype &&
+           dims_fit(declared, inferred);
+}
+
+static void check_results(Check *c, const Op *op)
+{
+    Error err;
+    int n = op_result_types(op, c->types, MOST_RESULTS, &err);
+    if (n < 0) {
+        complain(c, op->span, "%s", err.text);
+        return;
+    }
+    if (n != op->results) {
+        complain(c, op->span, "%s: has %d results, but %d are declared", op->spelling, n, op->results);
+        return;
+    }
+    for (int i = 0; i < n; i++)
+        if (!agree(op->result[i]->type, &c->types[i]))
+            complain(c, op->result[i]->span, "%s is declared as %s, but %s gives %s", op->result[i]->name,
+                     shown_type(op->result[i]->type).text, op->spelling, shown_type(&c->types[i]).text);
+}
+
+static void check_op(Check *c, Op *op)
+{
+    int before = c->diags->errors;
+    for (int i = 0; i < op->args; i++)
+        for (int k = 0; k < op->arg[i].count; k++)
+            check_use(c, op, op->arg[i].key, op->arg[i].values[k]);
+    if (op->code == OP_CONST && op->results == 1)
+        check_literal(c, op, op->result[0], op->span);
+    if (op->code != OP_UNKNOWN && op->args != op_info(op->code)->operands)
+        complain(c, op->span, "%s: has %d arguments, expected %d", op->spelling, op->args,
+                 op_info(op->code)->operands);
+    if (op->group < 0 || op->group >= c->f->groups)
+        complain(c, op->span, "%s: there is no group %d", op->spelling, op->group);
+    check_opset(c, op);
+    if (c->diags->errors == before && op->code != OP_UNKNOWN)
+        check_results(c, op);
+    for (int i = 0; i < op->results; i++)
+        define(c, op->result[i]);
+}
+
+/* ---- the function ---- */
+
+static void check_param(Check *c, Value *v)
+{
+    TypeKind kind = v->type->kind;
+    if (kind != TY_TENSOR && kind != TY_STATE && kind != TY_BUFFER)
+        complain(c, v->span, "%s: parameter %s is %s, expected a tensor or a state", c->f->name, v->name,
+                 shown_type(v->type).text);
+    define(c, v);
+}
+
+static void check_output(Check *c, const Value *v)
+{
+    if (is_inline(v) || v->mark != c)
+        complain(c, c->f->span, "%s: output %s is not defined", c->f->name, v->name ? v->name : "?");
+    else if (v->forward)
+        complain(c, c->f->span, "%s: output %s was replaced", c->f->name, v->name);
+}
+
+static size_t count_values(const Func *f)
+{
+    size_t n = (size_t)f->params;
+    for (const Op *op = f->first; op; op = op->next)
+        n += (size_t)op->results;
+    return n;
+}
+
+static void clear_marks(const Func *f)
+{
+    for (int i = 0; i < f->params; i++)
+        f->param[i]->mark = NULL;
+    for (Op *op = f->first; op; op = op->next)
+        for (int i = 0; i < op->results; i++)
+            op->result[i]->mark = NULL;
+}
+
+bool func_verify(const Func *f, const char *stage, Diags *diags)
+{
+    Check c = {.f = f, .stage = stage, .diags = diags, .before = diags->errors};
+    Name *room = xcalloc(count_values(f) + 1, sizeof *room);
+    c.next = room;
+    c.types = xcalloc(MOST_RESULTS, sizeof *c.types);
+    if (!is_identifier(f->name) || !is_identifier(f->opset))
+        complain(&c, f->span, "a function needs a name and an opset, as in `func main<ios18>`");
+    for (int i = 0; i < f->params; i++)
+        check_param(&c, f->param[i]);
+    for (Op *op = f->first; op; op = op->next)
+        check_op(&c, op);
+    for (int i = 0; i < f->outputs; i++)
+        check_output(&c, f->output[i]);
+    clear_marks(f);
+    HASH_CLEAR(hh, c.names);
+    free(c.types);
+    free(room);
+    return diags->errors == c.before;
+}
+
+bool module_verify(const Module *m, const char *stage, Diags *diags)
+{
+    int before = diags->errors;
+    Name *names = NULL, *found, *room = xcalloc((size_t)m->funcs + 1, sizeof *room);
+    for (int i = 0; i < m->funcs; i++) {
+        const Func *f = m->func[i];
+        HASH_FIND_STR(names, f->name, found);
+        if (found)
+            diag_error(diags, f->span, "%s%sfunction %s is defined twice", stage ? stage : "",
+                       stage ? ": " : "", f->name);
+        room[i].text = f->name;
+        if (!found)
+            HASH_ADD_KEYPTR(hh, names, room[i].text, strlen(room[i].text), &room[i]);
+        func_verify(f, stage, diags);
+    }
+    HASH_CLEAR(hh, names);
+    free(room);
+    return diags->errors == before;
+}
