@@ -62,7 +62,7 @@ ifneq ($(filter aarch64 arm64,$(MACHINE)),)
 endif
 
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o) $(SCANNERS:%.re=$(BUILD)/obj/%.re.o) $(GRAMMARS:%.y=$(BUILD)/obj/%.y.o)
-HEADERS := $(GRAMMARS:%.y=$(BUILD)/gen/%.y.h)
+HEADERS := $(GRAMMARS:%.y=$(BUILD)/gen/%.y.h) $(BUILD)/gen/frontend/anel/std.inc
 LIBRARY := $(BUILD)/libanec.a
 TOOLS   := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/*.c))
 
@@ -168,6 +168,12 @@ $(BUILD)/gen/%.y.c $(BUILD)/gen/%.y.h: %.y
 	@mkdir -p $(@D)
 	$(SAY) '  BISON   $<'
 	$(Q)$(BISON) -Wall -Werror -Wno-other --defines=$(BUILD)/gen/$*.y.h -o $(BUILD)/gen/$*.y.c $<
+
+# std.anel is part of the program: the bytes of an array.
+$(BUILD)/gen/frontend/anel/std.inc: models/std.anel
+	@mkdir -p $(@D)
+	$(SAY) '  EMBED   $<'
+	$(Q)od -An -v -t u1 $< | sed 's/[0-9][0-9]*/&,/g' >$@
 
 # ---- running ----
 
