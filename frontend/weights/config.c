@@ -110,11 +110,12 @@ char *weights_config_describe(const Weights *w, const char *key, char *out, size
         snprintf(out, size, "the text \"%s\"",
                  error_quote(quoted, sizeof quoted, json_string_value(v), (long)json_string_length(v)));
     else
-        snprintf(out, size, "%s", json_is_object(v)  ? "an object"
-                                  : json_is_array(v) ? "a list"
-                                  : json_is_null(v)  ? "null"
-                                  : json_is_true(v)  ? "true"
-                                                     : "false");
+        snprintf(out, size, "%s",
+                 json_is_object(v)  ? "an object"
+                 : json_is_array(v) ? "a list"
+                 : json_is_null(v)  ? "null"
+                 : json_is_true(v)  ? "true"
+                                    : "false");
     return out;
 }
 

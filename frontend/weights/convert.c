@@ -126,8 +126,8 @@ static bool convert_plain(const Job *job, uint8_t *out, size_t first, size_t cou
     return true;
 }
 
-/* Asks for the lines that a tile will be written to, while it is still being read: stores retire in order, and each would
- * wait for its own line (a third of the time). */
+/* Asks for the lines that a tile will be written to, while it is still being read: stores retire in order,
+ * and each would wait for its own line (a third of the time). */
 static void prefetch_rows(const uint8_t *out, size_t pitch, size_t rows, size_t bytes)
 {
 #if defined(__GNUC__)
@@ -212,13 +212,15 @@ static bool convert(const Job *job, void *out, size_t first, size_t count, Tenso
                           : convert_plain(job, out, first, count, issue);
 }
 
-bool tensor_to_f16(const Tensor *t, bool transpose2d, uint16_t *out, size_t first, size_t count, TensorIssue *issue)
+bool tensor_to_f16(const Tensor *t, bool transpose2d, uint16_t *out, size_t first, size_t count,
+                   TensorIssue *issue)
 {
     Job job = {t, true, transpose2d, ROWS_HALF_INFINITY};
     return convert(&job, out, first, count, issue);
 }
 
-bool tensor_to_f32(const Tensor *t, bool transpose2d, float *out, size_t first, size_t count, TensorIssue *issue)
+bool tensor_to_f32(const Tensor *t, bool transpose2d, float *out, size_t first, size_t count,
+                   TensorIssue *issue)
 {
     Job job = {t, false, transpose2d, ROWS_INFINITY};
     return convert(&job, out, first, count, issue);

@@ -1,4 +1,5 @@
-/* What the readers of the formats share. A reader adds tensors to a Weights that open.c owns, indexes and frees. */
+/* What the readers of the formats share. A reader adds tensors to a Weights that open.c owns, indexes and
+ * frees. */
 #ifndef FRONTEND_WEIGHTS_INTERNAL_H
 #define FRONTEND_WEIGHTS_INTERNAL_H
 
@@ -17,7 +18,7 @@ struct Weights {
     Tensor *tensors;
     size_t count, cap;
     const Tensor **by_name; /* sorted */
-    json_t *shard_map; /* tensor -> file, of a sharded checkpoint */
+    json_t *shard_map;      /* tensor -> file, of a sharded checkpoint */
     json_t *config;
     const char *config_path;
 };
@@ -29,8 +30,9 @@ typedef struct Bytes {
     const char *name;
 } Bytes;
 
-/* One file format. `recognise` looks at the first bytes and the name, and has to be sure: the first that says yes reads.
- * `read` appends the tensors, and may set `config`; its error texts come without the file's name. */
+/* One file format. `recognise` looks at the first bytes and the name, and has to be sure: the first that says
+ * yes reads. `read` appends the tensors, and may set `config`; its error texts come without the file's name.
+ */
 typedef struct Format {
     const char *name;
     bool (*recognise)(const Bytes *file);
@@ -40,12 +42,19 @@ typedef struct Format {
 bool safetensors_recognise(const Bytes *file);
 bool safetensors_read(Weights *w, const Bytes *file, Error *err);
 
+/* A name from a file, fit for a message: weights_quote(name).text. */
+typedef struct Quoted {
+    char text[200];
+} Quoted;
+Quoted weights_quote(const char *raw);
+
 /* The type that a format spells `name`, or W_UNKNOWN. */
 WeightType weight_type_find(const char *name);
 /* Sets t->type and t->type_name; the name need not be known, and is copied. */
 void weights_set_type(Weights *w, Tensor *t, const char *type);
-/* Sets *bytes from shape and type (the number of elements for W_UNKNOWN). False where a length is negative, the elements
- * or bytes overflow int64_t even without the lengths that are 0, or the elements do not fill whole blocks. */
+/* Sets *bytes from shape and type (the number of elements for W_UNKNOWN). False where a length is negative,
+ * the elements or bytes overflow int64_t even without the lengths that are 0, or the elements do not fill
+ * whole blocks. */
 bool tensor_bytes(const Tensor *t, uint64_t *bytes);
 /* Appends a copy. */
 void weights_add(Weights *w, const Tensor *t);
@@ -62,7 +71,8 @@ json_t *json_object_from_file(const char *path, size_t limit, Error *err);
 /* The same from bytes; `what` begins the error text. */
 json_t *json_object_from_bytes(const void *data, size_t size, const char *what, Error *err);
 
-/* Elements [first, first + count), in row-major order of the source, as floats. The type must be tensor_is_convertible. */
+/* Elements [first, first + count), in row-major order of the source, as floats. The type must be
+ * tensor_is_convertible. */
 void tensor_fetch(const Tensor *t, size_t first, size_t count, float *out);
 bool tensor_is_convertible(const Tensor *t);
 /* One element, exactly. */

@@ -3,8 +3,8 @@
 #include "base/text.h"
 #include "frontend/weights/internal.h"
 
-/* What exporters put in front of every name: transformers' *ForCausalLM classes, torch.compile, DataParallel and
- * Lightning wrappers. Tried in this order; the empty one is the name as it is. */
+/* What exporters put in front of every name: transformers' *ForCausalLM classes, torch.compile, DataParallel
+ * and Lightning wrappers. Tried in this order; the empty one is the name as it is. */
 static const char *const prefixes[] = {
     "",
     "transformer.",
@@ -66,8 +66,8 @@ static const Tensor *find_prefixed(const Weights *w, const char *name)
 const Tensor *weights_resolve(const Weights *w, const char *name)
 {
     const Tensor *t = find_prefixed(w, name);
-    /* First every name with its prefix taken off, then other prefixes in its place: only an exact remainder may win
-     * over a guessed one. */
+    /* First every name with its prefix taken off, then other prefixes in its place: only an exact remainder
+     * may win over a guessed one. */
     for (int guess = 0; !t && guess < 2; guess++)
         for (int i = 1; !t && i < PREFIXES; i++) {
             size_t n = strlen(prefixes[i]);
@@ -145,14 +145,14 @@ static const struct {
     const char *name;
     bool (*shape)(const Tensor *t);
 } buffers[] = {
-    {"attn.bias", is_mask},                  /* GPT-2, nanoGPT */
-    {"attn.mask", is_mask},                  /* minGPT */
-    {"attn.masked_bias", is_scalar},         /* GPT-2 before transformers 4.28 */
-    {"attn.attention.bias", is_mask},        /* GPT-Neo */
+    {"attn.bias", is_mask},           /* GPT-2, nanoGPT */
+    {"attn.mask", is_mask},           /* minGPT */
+    {"attn.masked_bias", is_scalar},  /* GPT-2 before transformers 4.28 */
+    {"attn.attention.bias", is_mask}, /* GPT-Neo */
     {"attn.attention.masked_bias", is_scalar},
-    {"attention.bias", is_mask},             /* GPT-NeoX */
+    {"attention.bias", is_mask}, /* GPT-NeoX */
     {"attention.masked_bias", is_scalar},
-    {"rotary_emb.inv_freq", is_vector},      /* Llama before transformers 4.32 */
+    {"rotary_emb.inv_freq", is_vector}, /* Llama before transformers 4.32 */
     {"rotary_emb.cos_cached", is_table},
     {"rotary_emb.sin_cached", is_table},
     {"position_ids", is_ids},

@@ -80,8 +80,8 @@ json_t *json_object_from_bytes(const void *data, size_t size, const char *what, 
     char quoted[200];
     json_t *root = json_loadb(data, size, JSON_REJECT_DUPLICATES, &why);
     if (!root) {
-        error_set(err, "%s: not valid JSON: %s (line %d, column %d)", what,
-                  error_quote(quoted, sizeof quoted, why.text, (long)strlen(why.text)), why.line, why.column);
+        error_set(err, "%s: not valid JSON: %s (line %d, column %d)", what, weights_quote(why.text).text,
+                  why.line, why.column);
         return NULL;
     }
     if (!json_is_object(root)) {
@@ -119,8 +119,8 @@ static const char *joined(Weights *w, const char *dir, const char *name)
 /* The checkpoint in a folder, or NULL. */
 static const char *pick_file(Weights *w, const char *dir, Error *err)
 {
-    static const char *const usual[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
-                                        "pytorch_model.bin.index.json"};
+    static const char *const usual[] = {"model.safetensors", "model.safetensors.index.json",
+                                        "pytorch_model.bin", "pytorch_model.bin.index.json"};
     for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
         const char *path = joined(w, dir, usual[i]);
         if (file_exists(path))
@@ -157,7 +157,6 @@ static int by_name(const void *a, const void *b)
 /* Sorts the names; the tensors stay where they are from here on. */
 static bool index_names(Weights *w, Error *err)
 {
-    char quoted[256];
     w->by_name = xcalloc(w->count + 1, sizeof *w->by_name);
     for (size_t i = 0; i < w->count; i++)
         w->by_name[i] = &w->tensors[i];
@@ -166,7 +165,7 @@ static bool index_names(Weights *w, Error *err)
         const Tensor *a = w->by_name[i - 1], *b = w->by_name[i];
         if (strcmp(a->name, b->name) == 0)
             return error_set(err, "%s: tensor \"%s\" is there twice (%s and %s)", w->path,
-                             error_quote(quoted, sizeof quoted, a->name, (long)strlen(a->name)), a->file, b->file);
+                             weights_quote(a->name).text, a->file, b->file);
     }
     return true;
 }

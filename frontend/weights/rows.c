@@ -4,7 +4,7 @@
 
 #include "base/half.h"
 
-/* The portable forms are free of branches and split into runs of a fixed length, which compilers turn into vectors. */
+/* Portable loops work in runs of a fixed length, which compilers turn into vectors. */
 enum { RUN = 64 };
 
 static uint32_t load32(const uint8_t *p)
@@ -42,18 +42,7 @@ static inline uint16_t narrow(uint32_t bits)
 static uint32_t narrow_portable(const uint8_t *from, uint16_t *to, size_t count)
 {
     uint32_t peak = 0;
-    size_t i = 0;
-    for (; count - i >= RUN; i += RUN) {
-        uint32_t run[RUN], top[RUN];
-        memcpy(run, from + 4 * i, sizeof run);
-        for (int k = 0; k < RUN; k++) {
-            top[k] = run[k] & 0x7fffffff;
-            to[i + (size_t)k] = narrow(run[k]);
-        }
-        for (int k = 0; k < RUN; k++)
-            peak = larger(peak, top[k]);
-    }
-    for (; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         uint32_t u = load32(from + 4 * i);
         peak = larger(peak, u & 0x7fffffff);
         to[i] = narrow(u);
@@ -70,7 +59,8 @@ static int has_avx2(void)
     return __builtin_cpu_supports("avx2");
 }
 
-__attribute__((target("avx2,f16c"))) static uint32_t narrow_avx2(const uint8_t *from, uint16_t *to, size_t count)
+__attribute__((target("avx2,f16c"))) static uint32_t narrow_avx2(const uint8_t *from, uint16_t *to,
+                                                                 size_t count)
 {
     const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
     __m256i top = _mm256_setzero_si256();
@@ -80,7 +70,8 @@ __attribute__((target("avx2,f16c"))) static uint32_t narrow_avx2(const uint8_t *
         __m256 b = _mm256_loadu_ps((const float *)(const void *)(from + 4 * i + 32));
         top = _mm256_max_epu32(top, _mm256_and_si256(_mm256_castps_si256(a), magnitude));
         top = _mm256_max_epu32(top, _mm256_and_si256(_mm256_castps_si256(b), magnitude));
-        __m128i low = _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT), high = _mm256_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT);
+        __m128i low = _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT),
+                high = _mm256_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT);
         _mm256_storeu_si256((__m256i *)(void *)(to + i), _mm256_set_m128i(high, low));
     }
     uint32_t lane[8], peak = narrow_portable(from + 4 * i, to + i, count - i);
@@ -94,7 +85,8 @@ __attribute__((target("avx2,f16c"))) static void widen_avx2(const uint8_t *from,
 {
     size_t i = 0;
     for (; count - i >= 8; i += 8)
-        _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(from + 2 * i))));
+        _mm256_storeu_ps(to + i,
+                         _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(from + 2 * i))));
     for (; i < count; i++)
         to[i] = half_to_float(load16(from + 2 * i));
 }
@@ -111,7 +103,8 @@ static uint32_t narrow_neon(const uint8_t *from, uint16_t *to, size_t count)
         uint32x4_t a = vreinterpretq_u32_u8(vld1q_u8(from + 4 * i));
         uint32x4_t b = vreinterpretq_u32_u8(vld1q_u8(from + 4 * i + 16));
         top = vmaxq_u32(top, vmaxq_u32(vandq_u32(a, magnitude), vandq_u32(b, magnitude)));
-        float16x4_t low = vcvt_f16_f32(vreinterpretq_f32_u32(a)), high = vcvt_f16_f32(vreinterpretq_f32_u32(b));
+        float16x4_t low = vcvt_f16_f32(vreinterpretq_f32_u32(a)),
+                    high = vcvt_f16_f32(vreinterpretq_f32_u32(b));
         vst1q_u16(to + i, vcombine_u16(vreinterpret_u16_f16(low), vreinterpret_u16_f16(high)));
     }
     return larger(vmaxvq_u32(top), narrow_portable(from + 4 * i, to + i, count - i));
@@ -233,7 +226,8 @@ static void transpose8(const uint16_t *from, size_t from_pitch, uint16_t *to, si
     }
     for (size_t i = 0; i < 4; i++) {
         _mm_storeu_si128((__m128i *)(void *)(to + 2 * i * to_pitch), _mm_unpacklo_epi16(a[i], a[i + 4]));
-        _mm_storeu_si128((__m128i *)(void *)(to + (2 * i + 1) * to_pitch), _mm_unpackhi_epi16(a[i], a[i + 4]));
+        _mm_storeu_si128((__m128i *)(void *)(to + (2 * i + 1) * to_pitch),
+                         _mm_unpackhi_epi16(a[i], a[i + 4]));
     }
 }
 

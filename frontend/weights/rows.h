@@ -1,5 +1,6 @@
-/* Runs of elements, converted at the speed of memory. Sources are not aligned. Each returns the largest |x| it met as
- * the bits of a float, so that one comparison finds NaN (above infinity), infinities and what overflows. */
+/* Runs of elements, converted at the speed of memory. Sources are not aligned. Each returns the largest |x|
+ * it met as the bits of a float, so that one comparison finds NaN (above infinity), infinities and what
+ * overflows. */
 #ifndef FRONTEND_WEIGHTS_ROWS_H
 #define FRONTEND_WEIGHTS_ROWS_H
 

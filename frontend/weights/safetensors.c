@@ -1,5 +1,5 @@
-/* safetensors: u64 header length N, N bytes of JSON, tensor data. Offsets in the header count from the data's first byte;
- * together the tensors cover the data without holes or overlap. */
+/* safetensors: u64 header length N, N bytes of JSON, tensor data. Offsets in the header count from the data's
+ * first byte; together the tensors cover the data without holes or overlap. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,13 +30,13 @@ bool safetensors_recognise(const Bytes *file)
     size_t length = strlen(file->name), n = sizeof suffix - 1;
     if (length >= n && strcmp(file->name + length - n, suffix) == 0)
         return true;
-    return file->size > LENGTH_BYTES && file->data[LENGTH_BYTES] == '{' && read_u64(file->data) <= HEADER_LIMIT;
+    return file->size > LENGTH_BYTES && file->data[LENGTH_BYTES] == '{' &&
+           read_u64(file->data) <= HEADER_LIMIT;
 }
 
 static bool tensor_error(Reader *r, const char *name, const char *what)
 {
-    char quoted[256];
-    return error_set(r->err, "tensor \"%s\": %s", error_quote(quoted, sizeof quoted, name, (long)strlen(name)), what);
+    return error_set(r->err, "tensor \"%s\": %s", weights_quote(name).text, what);
 }
 
 static bool read_shape(Reader *r, Tensor *t, const json_t *shape)
@@ -62,13 +62,13 @@ static bool read_offsets(Reader *r, Tensor *t, const json_t *offsets)
         return tensor_error(r, t->name, "\"data_offsets\" is not a pair of whole numbers");
     json_int_t from = json_integer_value(begin), to = json_integer_value(end);
     if (from < 0 || to < from)
-        return tensor_error(r, t->name, "\"data_offsets\" is not a range: begin and end from 0 up are expected");
+        return tensor_error(r, t->name,
+                            "\"data_offsets\" is not a range: begin and end from 0 up are expected");
     if ((uint64_t)to > r->size) {
-        char quoted[256];
         return error_set(r->err,
                          "cut short: tensor \"%s\" ends at byte %" PRIu64 " of the data, which has %" PRIu64
                          " bytes; fetch the file again",
-                         error_quote(quoted, sizeof quoted, t->name, (long)strlen(t->name)), (uint64_t)to, r->size);
+                         weights_quote(t->name).text, (uint64_t)to, r->size);
     }
     t->data = r->data + from;
     t->size = (uint64_t)(to - from);
@@ -95,10 +95,9 @@ static bool read_entry(Reader *r, const char *name, const json_t *entry)
     if (!read_offsets(r, &t, json_object_get(entry, "data_offsets")))
         return false;
     if (t.type != W_UNKNOWN && bytes != t.size) {
-        char shape[256], quoted[256];
+        char shape[256];
         return error_set(r->err, "tensor \"%s\": %s takes %" PRIu64 " bytes, but its range has %" PRIu64,
-                         error_quote(quoted, sizeof quoted, name, (long)strlen(name)),
-                         tensor_describe(&t, shape, sizeof shape), bytes, t.size);
+                         weights_quote(name).text, tensor_describe(&t, shape, sizeof shape), bytes, t.size);
     }
     weights_add(r->w, &t);
     return true;
@@ -111,8 +110,10 @@ static bool read_metadata(Reader *r, json_t *metadata)
     if (!json_is_object(metadata))
         return error_set(r->err, "\"__metadata__\" is not an object");
     json_object_foreach(metadata, key, value)
+    {
         if (!json_is_string(value))
             return error_set(r->err, "\"__metadata__\" may hold texts only");
+    }
     return true;
 }
 
@@ -132,22 +133,22 @@ static bool check_cover(Reader *r, size_t first)
     Tensor *t = r->w->tensors + first;
     size_t count = r->w->count - first;
     const uint8_t *end = r->data;
-    char a[256], b[256];
     if (count)
         qsort(t, count, sizeof *t, by_data);
     for (size_t i = 0; i < count; end = t[i].data + t[i].size, i++) {
         if (t[i].data == end)
             continue;
-        error_quote(a, sizeof a, t[i].name, (long)strlen(t[i].name));
         if (t[i].data > end)
             return error_set(r->err, "%" PRIu64 " bytes of data before tensor \"%s\" belong to no tensor",
-                             (uint64_t)(t[i].data - end), a);
-        error_quote(b, sizeof b, t[i - 1].name, (long)strlen(t[i - 1].name));
-        return error_set(r->err, "tensors \"%s\" and \"%s\" overlap", b, a);
+                             (uint64_t)(t[i].data - end), weights_quote(t[i].name).text);
+        return error_set(r->err, "tensors \"%s\" and \"%s\" overlap", weights_quote(t[i - 1].name).text,
+                         weights_quote(t[i].name).text);
     }
     uint64_t rest = r->size - (uint64_t)(end - r->data);
     if (rest)
-        return error_set(r->err, "%" PRIu64 " bytes behind the last tensor: the file is longer than its header says", rest);
+        return error_set(r->err,
+                         "%" PRIu64 " bytes behind the last tensor: the file is longer than its header says",
+                         rest);
     return true;
 }
 
@@ -157,22 +158,29 @@ static bool read_header(Reader *r, json_t *header)
     json_t *value;
     size_t first = r->w->count;
     json_object_foreach(header, key, value)
-        if (!(strcmp(key, "__metadata__") == 0 ? read_metadata(r, value) : read_entry(r, key, value)))
+    {
+        bool metadata = strcmp(key, "__metadata__") == 0;
+        if (!(metadata ? read_metadata(r, value) : read_entry(r, key, value)))
             return false;
+    }
     return check_cover(r, first);
 }
 
 bool safetensors_read(Weights *w, const Bytes *file, Error *err)
 {
     if (file->size < LENGTH_BYTES)
-        return error_set(err, "cut short: a safetensors file has at least 8 bytes, this one has %zu", file->size);
+        return error_set(err, "cut short: a safetensors file has at least 8 bytes, this one has %zu",
+                         file->size);
     uint64_t length = read_u64(file->data);
     if (length > HEADER_LIMIT)
-        return error_set(err, "not a safetensors file: it begins with a header length of %" PRIu64
-                              " bytes, at most 100000000 are allowed", length);
+        return error_set(err,
+                         "not a safetensors file: it begins with a header length of %" PRIu64
+                         " bytes, at most 100000000 are allowed",
+                         length);
     if (length > file->size - LENGTH_BYTES)
-        return error_set(err, "cut short: the header has %" PRIu64 " bytes, %zu are in the file; fetch the file again",
-                         length, file->size - LENGTH_BYTES);
+        return error_set(
+            err, "cut short: the header has %" PRIu64 " bytes, %zu are in the file; fetch the file again",
+            length, file->size - LENGTH_BYTES);
     if (length < 2 || file->data[LENGTH_BYTES] != '{')
         return error_set(err, "not a safetensors file: the header is no JSON object");
     json_t *header = json_object_from_bytes(file->data + LENGTH_BYTES, (size_t)length, "header", err);

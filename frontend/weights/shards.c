@@ -1,4 +1,5 @@
-/* Sharded checkpoints: {"metadata": {...}, "weight_map": {"TENSOR": "model-00001-of-00002.safetensors", ...}}. */
+/* Sharded checkpoints: {"metadata": {...}, "weight_map": {"TENSOR": "model-00001-of-00002.safetensors",
+ * ...}}. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,15 +25,16 @@ static bool shard_name_ok(const char *name)
 
 static bool read_shards(Weights *w, const char *index, json_t *map, json_t *seen, Error *err)
 {
-    char *dir = path_dir(index), quoted[256];
+    char *dir = path_dir(index);
     const char *tensor;
     json_t *value;
     bool ok = true;
-    json_object_foreach(map, tensor, value) {
+    json_object_foreach(map, tensor, value)
+    {
         const char *name = json_string_value(value);
         if (!shard_name_ok(name))
             ok = error_set(err, "%s: tensor \"%s\": the name of a file beside the index is expected", index,
-                           error_quote(quoted, sizeof quoted, tensor, (long)strlen(tensor)));
+                           weights_quote(tensor).text);
         else if (!json_object_get(seen, name)) {
             json_object_set_new(seen, name, json_true());
             ok = json_object_size(seen) <= SHARD_LIMIT ? read_shard(w, dir, name, err)
@@ -51,8 +53,9 @@ bool shards_read(Weights *w, const char *index, Error *err)
     if (!root)
         return false;
     json_t *map = json_object_get(root, "weight_map"), *seen = json_object();
-    bool ok = json_is_object(map) && json_object_size(map) ? read_shards(w, index, map, seen, err)
-                                                           : error_set(err, "%s: no \"weight_map\" in it", index);
+    bool ok = json_is_object(map) && json_object_size(map)
+                  ? read_shards(w, index, map, seen, err)
+                  : error_set(err, "%s: no \"weight_map\" in it", index);
     w->shard_map = ok ? json_incref(map) : NULL;
     json_decref(seen);
     json_decref(root);
@@ -64,13 +67,13 @@ bool shards_check(const Weights *w, Error *err)
 {
     const char *name, *slash;
     json_t *value;
-    char quoted[256];
-    json_object_foreach(w->shard_map, name, value) {
+    json_object_foreach(w->shard_map, name, value)
+    {
         const Tensor *t = weights_find(w, name);
         if (t && (slash = strrchr(t->file, '/')) && strcmp(slash + 1, json_string_value(value)) == 0)
             continue;
         return error_set(err, "%s: tensor \"%s\" is not in %s, where the index says it is", w->path,
-                         error_quote(quoted, sizeof quoted, name, (long)strlen(name)), json_string_value(value));
+                         weights_quote(name).text, json_string_value(value));
     }
     return true;
 }

@@ -24,11 +24,16 @@ WeightType weight_type_find(const char *name)
 
 void weights_set_type(Weights *w, Tensor *t, const char *type)
 {
-    char quoted[64];
     t->type = weight_type_find(type);
-    t->type_name = t->type != W_UNKNOWN
-                       ? types[t->type].name
-                       : arena_printf(&w->arena, "%s", error_quote(quoted, sizeof quoted, type, (long)strlen(type)));
+    t->type_name =
+        t->type != W_UNKNOWN ? types[t->type].name : arena_printf(&w->arena, "%s", weights_quote(type).text);
+}
+
+Quoted weights_quote(const char *raw)
+{
+    Quoted q;
+    error_quote(q.text, sizeof q.text, raw, (long)strlen(raw));
+    return q;
 }
 
 int64_t tensor_elements(const Tensor *t)
@@ -92,16 +97,22 @@ static void describe_index(const Tensor *t, int64_t index, char *out, size_t siz
 
 bool tensor_issue_error(const Tensor *t, const TensorIssue *issue, Error *err)
 {
-    char name[256], position[256];
-    error_quote(name, sizeof name, t->name, (long)strlen(t->name));
+    char position[256];
+    const Quoted name = weights_quote(t->name);
     if (issue->fault == TENSOR_UNCONVERTED)
-        return error_set(err, "%s: tensor \"%s\" has elements of type %s, which cannot be converted; F32, F16, BF16 and "
-                              "F64 can", t->file, name, t->type_name);
+        return error_set(
+            err,
+            "%s: tensor \"%s\" has elements of type %s, which cannot be converted; F32, F16, BF16 and "
+            "F64 can",
+            t->file, name.text, t->type_name);
     describe_index(t, issue->index, position, sizeof position);
     if (issue->fault == TENSOR_OVERFLOW)
-        return error_set(err, "%s: tensor \"%s\" element %s is %g, too large for the type it is converted to", t->file,
-                         name, position, issue->value);
-    return error_set(err, "%s: tensor \"%s\" element %s is %s: the checkpoint is damaged or its training diverged",
-                     t->file, name, position,
-                     issue->fault == TENSOR_NAN ? "not a number" : issue->value < 0 ? "-infinity" : "infinity");
+        return error_set(err, "%s: tensor \"%s\" element %s is %g, too large for the type it is converted to",
+                         t->file, name.text, position, issue->value);
+    return error_set(err,
+                     "%s: tensor \"%s\" element %s is %s: the checkpoint is damaged or its training diverged",
+                     t->file, name.text, position,
+                     issue->fault == TENSOR_NAN ? "not a number"
+                     : issue->value < 0         ? "-infinity"
+                                                : "infinity");
 }

@@ -1,8 +1,9 @@
 /* Checkpoints: named tensors in a mapped file and the config.json beside it, whatever the file format.
  *
- * Opening checks everything that the format promises (sizes, offsets, types, names), so that a Tensor may be read
- * without looking twice. Nothing is copied: a Tensor points into the mapping, possibly at an odd address, and elements
- * are converted range by range into the caller's buffer. A Weights is read-only after opening; threads may share it. */
+ * Opening checks everything that the format promises (sizes, offsets, types, names), so that a Tensor may be
+ * read without looking twice. Nothing is copied: a Tensor points into the mapping, possibly at an odd
+ * address, and elements are converted range by range into the caller's buffer. A Weights is read-only after
+ * opening; threads may share it. */
 #ifndef FRONTEND_WEIGHTS_WEIGHTS_H
 #define FRONTEND_WEIGHTS_WEIGHTS_H
 
@@ -43,12 +44,13 @@ char *tensor_describe(const Tensor *t, char *out, size_t size);
 
 typedef struct Weights Weights;
 
-/* `path` is a checkpoint file of any known format, a shard index (*.index.json), or a folder with one of the usual
- * names in it (model.safetensors, model.safetensors.index.json). config.json is read from the same folder; it may be
- * absent, but not broken. NULL with err set where anything is wrong. Free with weights_close. */
+/* `path` is a checkpoint file of any known format, a shard index (*.index.json), or a folder with one of the
+ * usual names in it (model.safetensors, model.safetensors.index.json). config.json is read from the same
+ * folder; it may be absent, but not broken. NULL with err set where anything is wrong. Free with
+ * weights_close. */
 MUST_USE Weights *weights_open(const char *path, Error *err);
-/* The same from a file's bytes, which must outlive the result; `name` stands for the path in messages. The format is
- * recognised from the bytes. There is no config but the one in the file itself. */
+/* The same from a file's bytes, which must outlive the result; `name` stands for the path in messages. The
+ * format is recognised from the bytes. There is no config but the one in the file itself. */
 MUST_USE Weights *weights_open_memory(const void *data, size_t size, const char *name, Error *err);
 void weights_close(Weights *w); /* NULL is allowed */
 
@@ -60,22 +62,24 @@ const char *weights_format(const Weights *w);
 /* ---- tensors ---- */
 
 size_t weights_count(const Weights *w);
-/* Tensors in the order of their data; they stand in one array, so `t - weights_at(w, 0)` is a tensor's number. */
+/* Tensors in the order of their data; they stand in one array, so `t - weights_at(w, 0)` is a tensor's
+ * number. */
 const Tensor *weights_at(const Weights *w, size_t i);
 /* By exact name, or NULL. */
 const Tensor *weights_find(const Weights *w, const char *name);
 /* By name, whatever common prefix the exporter put in front. In this order:
  *   1. the name as it is;
- *   2. with a known prefix added: transformer. model. _orig_mod. _orig_mod.transformer. _orig_mod.model. module. ...;
+ *   2. with a known prefix added: transformer. model. _orig_mod. _orig_mod.transformer. _orig_mod.model.
+ * module. ...;
  *   3. with a known prefix of the wanted name taken off;
  *   4. with such a prefix replaced by another one.
  * NULL where none exists. The table is in names.c. */
 const Tensor *weights_resolve(const Weights *w, const char *name);
-/* The tensor whose name is nearest to `name` for "did you mean", or NULL where nothing is near. Prefixes and buffers do
- * not count; of equally near names, one with the wanted shape wins (rank < 0: any shape). */
+/* The tensor whose name is nearest to `name` for "did you mean", or NULL where nothing is near. Prefixes and
+ * buffers do not count; of equally near names, one with the wanted shape wins (rank < 0: any shape). */
 const Tensor *weights_nearest(const Weights *w, const char *name, int rank, const int64_t *shape);
-/* Whether this is a buffer that frameworks save with the weights but which is none (a causal mask, position ids,
- * rotary tables): by name and shape. */
+/* Whether this is a buffer that frameworks save with the weights but which is none (a causal mask, position
+ * ids, rotary tables): by name and shape. */
 bool weights_is_buffer(const Tensor *t);
 
 /* ---- conversion ---- */
@@ -94,11 +98,11 @@ typedef struct TensorIssue {
     double value;
 } TensorIssue;
 
-/* Converts elements [first, first + count) in OUTPUT order. With transpose2d the tensor must have rank 2, [R, C], and the
- * output is [C, R]: output element i is source element (i % R) * C + i / R. The caller keeps the range within the tensor.
- * fp16 rounds to nearest even with subnormals kept (base/half.h); F64 goes through float.
- * False with *issue filled for the first bad element of the range, in output order; `out` is then unspecified.
- * Transposed ranges are fast where they span many whole output rows. */
+/* Converts elements [first, first + count) in OUTPUT order. With transpose2d the tensor must have rank 2, [R,
+ * C], and the output is [C, R]: output element i is source element (i % R) * C + i / R. The caller keeps the
+ * range within the tensor. fp16 rounds to nearest even with subnormals kept (base/half.h); F64 goes through
+ * float. False with *issue filled for the first bad element of the range, in output order; `out` is then
+ * unspecified. Transposed ranges are fast where they span many whole output rows. */
 MUST_USE bool tensor_to_f16(const Tensor *t, bool transpose2d, uint16_t *out, size_t first, size_t count,
                             TensorIssue *issue);
 MUST_USE bool tensor_to_f32(const Tensor *t, bool transpose2d, float *out, size_t first, size_t count,
@@ -115,8 +119,8 @@ typedef enum ConfigFound {
     CONFIG_FOUND  /* *out was set; it is left alone in all other cases */
 } ConfigFound;
 
-/* `key` is a key of config.json, or a path with dots: "rope_scaling.factor", and numbers for elements of lists:
- * "attention_types.0.1". A key that itself has dots is found first. Texts belong to w. */
+/* `key` is a key of config.json, or a path with dots: "rope_scaling.factor", and numbers for elements of
+ * lists: "attention_types.0.1". A key that itself has dots is found first. Texts belong to w. */
 ConfigFound weights_config_int(const Weights *w, const char *key, int64_t *out);
 ConfigFound weights_config_number(const Weights *w, const char *key, double *out);
 ConfigFound weights_config_bool(const Weights *w, const char *key, bool *out);

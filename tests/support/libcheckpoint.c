@@ -55,8 +55,15 @@ typedef struct Writer {
 
 CheckpointSpec checkpoint_spec(void)
 {
-    return (CheckpointSpec){.layers = 2, .heads = 2, .dim = 32, .inner = 128, .context = 64, .vocab = 300,
-                            .dtype = "f32", .prefix = "", .seed = 1};
+    return (CheckpointSpec){.layers = 2,
+                            .heads = 2,
+                            .dim = 32,
+                            .inner = 128,
+                            .context = 64,
+                            .vocab = 300,
+                            .dtype = "f32",
+                            .prefix = "",
+                            .seed = 1};
 }
 
 static bool broken(const Writer *w, const char *fault)
@@ -74,7 +81,8 @@ static Entry *entry(Writer *w, const char *name, int rank, int a, int b, double 
     }
     Entry *e = &w->entries[w->count++];
     *e = (Entry){.rank = rank, .shape = {a, b}, .scale = (float)scale, .centre = (float)centre};
-    snprintf(e->name, sizeof e->name, "%s%s", strcmp(name, "lm_head.weight") == 0 ? "" : w->spec->prefix, name);
+    snprintf(e->name, sizeof e->name, "%s%s", strcmp(name, "lm_head.weight") == 0 ? "" : w->spec->prefix,
+             name);
     return e;
 }
 
@@ -99,7 +107,8 @@ static void norm(Writer *w, const char *name)
     entry(w, full, 1, w->spec->dim, 0, 0.1, 0);
 }
 
-/* Gains that keep activations near 1 and give logits of about 2, so that a softmax is neither flat nor a step. */
+/* Gains that keep activations near 1 and give logits of about 2, so that a softmax is neither flat nor a
+ * step. */
 static void list_tensors(Writer *w)
 {
     const CheckpointSpec *s = w->spec;
@@ -163,7 +172,8 @@ static uint64_t scramble(uint64_t z) /* splitmix64 */
     return z ^ z >> 31;
 }
 
-/* About normal: the sum of four uniform numbers, of variance 1. Exact in float, so the same on every machine. */
+/* About normal: the sum of four uniform numbers, of variance 1. Exact in float, so the same on every machine.
+ */
 static float noise(uint64_t key)
 {
     uint64_t z = scramble(key);
@@ -218,7 +228,9 @@ static void make_data(Writer *w)
 {
     for (int i = 0; i < w->count; i++) {
         Entry *e = &w->entries[i];
-        e->dtype = strcmp(w->spec->dtype, "f32") == 0 ? "F32" : strcmp(w->spec->dtype, "f16") == 0 ? "F16" : "BF16";
+        e->dtype = strcmp(w->spec->dtype, "f32") == 0   ? "F32"
+                   : strcmp(w->spec->dtype, "f16") == 0 ? "F16"
+                                                        : "BF16";
         e->begin = w->size;
         e->end = w->size += elements(e) * width(w);
     }
@@ -279,7 +291,8 @@ static bool write_tensors(Writer *w, const char *path, Error *err)
     unsigned char prefix[8];
     break_header(w);
     make_header(w, &header);
-    length = broken(w, "huge-header") ? (uint64_t)1 << 63 : header.size + (broken(w, "lying-header") ? 1000 : 0);
+    length =
+        broken(w, "huge-header") ? (uint64_t)1 << 63 : header.size + (broken(w, "lying-header") ? 1000 : 0);
     for (int i = 0; i < 8; i++)
         prefix[i] = (unsigned char)(length >> 8 * i);
     size_t size = broken(w, "truncated") ? w->size - 10 : broken(w, "longer") ? w->size + 10 : w->size;
@@ -341,9 +354,26 @@ static void merge(Vocab *v, const char *a, const char *b)
 static void add_merges(Vocab *v)
 {
     static const char *const common[][2] = {
-        {"\xc4\xa0", "t"}, {"h", "e"},   {"i", "n"}, {"\xc4\xa0", "a"}, {"\xc4\xa0t", "he"}, {"r", "e"},
-        {"o", "n"},        {"e", "r"},   {"\xc4\xa0", "s"}, {"a", "t"}, {"\xc4\xa0", "w"},   {"n", "d"},
-        {"o", "u"},        {"in", "g"},  {"e", "d"}, {"\xc4\xa0", "o"}, {"\xc4\xa0o", "f"},  {"\xc4\xa0" "a", "nd"},
+        {"\xc4\xa0", "t"},
+        {"h", "e"},
+        {"i", "n"},
+        {"\xc4\xa0", "a"},
+        {"\xc4\xa0t", "he"},
+        {"r", "e"},
+        {"o", "n"},
+        {"e", "r"},
+        {"\xc4\xa0", "s"},
+        {"a", "t"},
+        {"\xc4\xa0", "w"},
+        {"n", "d"},
+        {"o", "u"},
+        {"in", "g"},
+        {"e", "d"},
+        {"\xc4\xa0", "o"},
+        {"\xc4\xa0o", "f"},
+        {"\xc4\xa0"
+         "a",
+         "nd"},
     };
     for (size_t i = 0; i < sizeof common / sizeof *common; i++)
         merge(v, common[i][0], common[i][1]);
@@ -353,8 +383,8 @@ static void add_merges(Vocab *v)
 }
 
 /* Returns the id of <|endoftext|>. */
-static bool write_tokenizer(const CheckpointSpec *spec, const char *vocab_path, const char *merges_path, int *eot,
-                            Error *err)
+static bool write_tokenizer(const CheckpointSpec *spec, const char *vocab_path, const char *merges_path,
+                            int *eot, Error *err)
 {
     Vocab v = {.limit = spec->vocab - 1};
     v.token = xcalloc((size_t)spec->vocab, sizeof *v.token);
@@ -388,7 +418,8 @@ static bool write_config(const CheckpointSpec *s, const char *path, int eot, Err
 {
     Text t = {0};
     text_printf(&t, "{\n  \"model_type\": \"gpt2\",\n  \"architectures\": [\"GPT2LMHeadModel\"],\n");
-    text_printf(&t, "  \"n_layer\": %d,\n  \"n_head\": %d,\n  \"n_embd\": %d,\n", s->layers, s->heads, s->dim);
+    text_printf(&t, "  \"n_layer\": %d,\n  \"n_head\": %d,\n  \"n_embd\": %d,\n", s->layers, s->heads,
+                s->dim);
     if (s->inner == 4 * s->dim)
         text_printf(&t, "  \"n_inner\": null,\n");
     else

@@ -1,5 +1,6 @@
-/* Small GPT-2 style checkpoints for tests: config.json, model.safetensors and, from 260 tokens up, vocab.json and
- * merges.txt of a byte-level tokenizer. The same spec gives the same bytes. Knows nothing of the compiler's readers. */
+/* Small GPT-2 style checkpoints for tests: config.json, model.safetensors and, from 260 tokens up, vocab.json
+ * and merges.txt of a byte-level tokenizer. The same spec gives the same bytes. Knows nothing of the
+ * compiler's readers. */
 #ifndef TESTS_SUPPORT_LIBCHECKPOINT_H
 #define TESTS_SUPPORT_LIBCHECKPOINT_H
 

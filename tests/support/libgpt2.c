@@ -90,7 +90,8 @@ static void find_prefix(Reader *r)
     static const char wte[] = "wte.weight";
     const char *key;
     json_t *value;
-    json_object_foreach(r->header, key, value) {
+    json_object_foreach(r->header, key, value)
+    {
         size_t length = strlen(key), n = sizeof wte - 1;
         if (length >= n && length - n < sizeof r->prefix && strcmp(key + length - n, wte) == 0) {
             memcpy(r->prefix, key, length - n);
@@ -130,12 +131,18 @@ static bool read_layer(Gpt2 *m, const Reader *r, int i, Error *err)
         Matrix *into;
         bool projection;
     } parts[] = {
-        {"ln_1.weight", &l->ln_1_weight, false},          {"ln_1.bias", &l->ln_1_bias, false},
-        {"ln_2.weight", &l->ln_2_weight, false},          {"ln_2.bias", &l->ln_2_bias, false},
-        {"attn.c_attn.weight", &l->attn_weight, true},    {"attn.c_attn.bias", &l->attn_bias, false},
-        {"attn.c_proj.weight", &l->attn_proj_weight, true}, {"attn.c_proj.bias", &l->attn_proj_bias, false},
-        {"mlp.c_fc.weight", &l->fc_weight, true},         {"mlp.c_fc.bias", &l->fc_bias, false},
-        {"mlp.c_proj.weight", &l->proj_weight, true},     {"mlp.c_proj.bias", &l->proj_bias, false},
+        {"ln_1.weight", &l->ln_1_weight, false},
+        {"ln_1.bias", &l->ln_1_bias, false},
+        {"ln_2.weight", &l->ln_2_weight, false},
+        {"ln_2.bias", &l->ln_2_bias, false},
+        {"attn.c_attn.weight", &l->attn_weight, true},
+        {"attn.c_attn.bias", &l->attn_bias, false},
+        {"attn.c_proj.weight", &l->attn_proj_weight, true},
+        {"attn.c_proj.bias", &l->attn_proj_bias, false},
+        {"mlp.c_fc.weight", &l->fc_weight, true},
+        {"mlp.c_fc.bias", &l->fc_bias, false},
+        {"mlp.c_proj.weight", &l->proj_weight, true},
+        {"mlp.c_proj.bias", &l->proj_bias, false},
     };
     for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
         char name[64];
@@ -236,7 +243,8 @@ int gpt2_context(const Gpt2 *m)
 
 /* ---- the forward pass; rows are tokens ---- */
 
-static void layer_norm(const Gpt2 *m, const double *x, const Matrix *weight, const Matrix *bias, double *y, int rows)
+static void layer_norm(const Gpt2 *m, const double *x, const Matrix *weight, const Matrix *bias, double *y,
+                       int rows)
 {
     for (int r = 0; r < rows; r++, x += m->dim, y += m->dim) {
         double mean = 0, variance = 0;
@@ -257,7 +265,8 @@ static double *project(const double *x, const Matrix *w, const Matrix *b, int ro
         double *to = y + (size_t)r * (size_t)w->columns;
         for (int i = 0; i < w->rows; i++)
             for (int j = 0; j < w->columns; j++)
-                to[j] += x[(size_t)r * (size_t)w->rows + (size_t)i] * w->x[(size_t)i * (size_t)w->columns + (size_t)j];
+                to[j] += x[(size_t)r * (size_t)w->rows + (size_t)i] *
+                         w->x[(size_t)i * (size_t)w->columns + (size_t)j];
         for (int j = 0; b->x && j < w->columns; j++)
             to[j] += b->x[j];
     }

@@ -1,6 +1,6 @@
-/* make_checkpoint [FLAG]... FOLDER: writes a small GPT-2 style checkpoint; the same flags give the same bytes.
- * make_checkpoint --logits IDS [--heads N] PATH: the logits of a checkpoint (a folder, or a safetensors file), computed in
- * double precision: one line a token. IDS are numbers with commas. */
+/* make_checkpoint [FLAG]... FOLDER: writes a small GPT-2 style checkpoint; the same flags give the same
+ * bytes. make_checkpoint --logits IDS [--heads N] PATH: the logits of a checkpoint (a folder, or a
+ * safetensors file), computed in double precision: one line a token. IDS are numbers with commas. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,8 @@ static const Flag flags[] = {
     {FLAG_INT, "--dim", NULL, "N", &options.dim, 1, 1 << 20, "width (32)"},
     {FLAG_INT, "--inner", NULL, "N", &options.inner, 1, 1 << 20, "width of the MLP (4 times the width)"},
     {FLAG_INT, "--context", NULL, "N", &options.context, 1, 1 << 20, "positions (64)"},
-    {FLAG_INT, "--vocab", NULL, "N", &options.vocab, 1, 1 << 20, "tokens (300); from 260 up with a tokenizer"},
+    {FLAG_INT, "--vocab", NULL, "N", &options.vocab, 1, 1 << 20,
+     "tokens (300); from 260 up with a tokenizer"},
     {FLAG_TEXT, "--dtype", NULL, "TYPE", &options.dtype, 0, 0, "f32, f16 or bf16"},
     {FLAG_TEXT, "--prefix", NULL, "TEXT", &options.prefix, 0, 0, "in front of every name but lm_head.weight"},
     {FLAG_TEXT, "--layout", NULL, "NAME", &options.layout, 0, 0, "conv1d [in, out] or linear [out, in]"},
@@ -46,8 +47,10 @@ static int help(void)
 {
     Text t = {0};
     flags_help(&t, flags, (int)(sizeof flags / sizeof *flags));
-    printf("usage: make_checkpoint [FLAG]... FOLDER\n       make_checkpoint --logits IDS [--heads N] PATH\n%s\nfaults:\n",
-           t.data);
+    printf(
+        "usage: make_checkpoint [FLAG]... FOLDER\n       make_checkpoint --logits IDS [--heads N] PATH\n%s\n"
+        "faults:\n",
+        t.data);
     for (const CheckpointFault *f = checkpoint_faults; f->name; f++)
         printf("  %-14s %s\n", f->name, f->what);
     text_free(&t);
