@@ -77,7 +77,6 @@ void weights_add(Weights *w, const Tensor *t)
 json_t *json_object_from_bytes(const void *data, size_t size, const char *what, Error *err)
 {
     json_error_t why;
-    char quoted[200];
     json_t *root = json_loadb(data, size, JSON_REJECT_DUPLICATES, &why);
     if (!root) {
         error_set(err, "%s: not valid JSON: %s (line %d, column %d)", what, weights_quote(why.text).text,
