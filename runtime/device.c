@@ -27,11 +27,12 @@ static bool check_port(const Kernel *k, const PortData *data, int i, Error *err)
     if (!data[i].data)
         return error_set(err, "%s: nothing is bound to `%s`", k->name, port->name);
     if (data[i].bytes != port->bytes)
-        return error_set(err, "%s: %zu bytes are bound to `%s`, which takes %zu", k->name, data[i].bytes, port->name,
-                         port->bytes);
+        return error_set(err, "%s: %zu bytes are bound to `%s`, which takes %zu", k->name, data[i].bytes,
+                         port->name, port->bytes);
     size_t align = (size_t)(dtype_info[port->type->dtype].bits + 7) / 8;
     if ((uintptr_t)data[i].data % align)
-        return error_set(err, "%s: the memory bound to `%s` is not aligned to its elements", k->name, port->name);
+        return error_set(err, "%s: the memory bound to `%s` is not aligned to its elements", k->name,
+                         port->name);
     if (port->kind == PORT_INPUT)
         return true;
     for (int j = 0; j < k->ports; j++)

@@ -1,5 +1,6 @@
-/* Devices: what runs MIL functions. A function is compiled once to a Kernel; a run binds caller memory to the kernel's
- * ports and does no string work and no allocation. The `cpu` device is runtime/cpu/; others fill the same table.
+/* Devices: what runs MIL functions. A function is compiled once to a Kernel; a run binds caller memory to the
+ * kernel's ports and does no string work and no allocation. The `cpu` device is runtime/cpu/; others fill the
+ * same table.
  *
  *     Device *d = cpu_device_open(&(DeviceOptions){.threads = 2}, err);
  *     Kernel *k = device_compile(d, func, &blobs, err);
@@ -21,17 +22,17 @@ typedef enum Numerics {
 } Numerics;
 
 typedef struct DeviceOptions {
-    int threads;       /* 0: one a core */
+    int threads; /* 0: one a core */
     Numerics numerics;
-    bool generic;      /* no fused steps: every op by its evaluator in runtime/eval/ (for checks; slow) */
+    bool generic; /* no fused steps: every op by its evaluator in runtime/eval/ (for checks; slow) */
 } DeviceOptions;
 
-/* Where BLOBFILE constants come from. `find` gives the payload of the record at `offset` of the file `path` (spelled as
- * in the MIL text), checked to hold `elements` elements of `dtype`; it stays valid and unchanged while any kernel that
- * was compiled with it lives. package_blob is one such function. */
+/* Where BLOBFILE constants come from. `find` gives the payload of the record at `offset` of the file `path`
+ * (spelled as in the MIL text), checked to hold `elements` elements of `dtype`; it stays valid and unchanged
+ * while any kernel that was compiled with it lives. package_blob is one such function. */
 typedef struct BlobResolver {
-    bool (*find)(void *context, const char *path, uint64_t offset, DType dtype, int64_t elements, const void **data,
-                 Error *err);
+    bool (*find)(void *context, const char *path, uint64_t offset, DType dtype, int64_t elements,
+                 const void **data, Error *err);
     void *context;
 } BlobResolver;
 
@@ -44,9 +45,9 @@ typedef struct Port {
     size_t bytes;     /* of the dense row-major tensor */
 } Port;
 
-/* Memory behind one port, the caller's: dense, row-major, of the port's type, aligned to its element. Inputs are only
- * read. States are read and written, and keep their contents between runs because the caller passes them again. Outputs
- * and states must not overlap anything else that is bound. */
+/* Memory behind one port, the caller's: dense, row-major, of the port's type, aligned to its element. Inputs
+ * are only read. States are read and written, and keep their contents between runs because the caller passes
+ * them again. Outputs and states must not overlap anything else that is bound. */
 typedef struct PortData {
     void *data;
     size_t bytes; /* must equal Port.bytes */
@@ -54,9 +55,9 @@ typedef struct PortData {
 
 /* One step of a run, for --trace. Strings live as long as the kernel. */
 typedef struct TraceStep {
-    const char *name;    /* of the value that it makes */
-    const char *kind;    /* "linear+gelu", "attention", "softmax" ... */
-    const Type *type;    /* of that value */
+    const char *name; /* of the value that it makes */
+    const char *kind; /* "linear+gelu", "attention", "softmax" ... */
+    const Type *type; /* of that value */
     double seconds;
     double bytes, flops; /* moved from and to memory at the least, and computed, by the step's shape */
     float least, most;   /* of the value's finite elements; 0, 0 where there are none or `ranges` is off */
@@ -90,19 +91,21 @@ struct Device {
     void (*close)(Device *d);
 };
 
-/* Compiles one function that func_verify has passed. `f`'s module must outlive the kernel. `blobs` is copied; it may be
- * NULL where the function has no BLOBFILE. Fails on dynamic shapes and on ops that the device does not have. */
+/* Compiles one function that func_verify has passed. `f`'s module must outlive the kernel. `blobs` is copied;
+ * it may be NULL where the function has no BLOBFILE. Fails on dynamic shapes and on ops that the device does
+ * not have. */
 MUST_USE Kernel *device_compile(Device *d, const Func *f, const BlobResolver *blobs, Error *err);
 
 /* The index of a port in k->port; -1 where there is none. */
 int kernel_port(const Kernel *k, PortKind kind, const char *name);
 
-/* Runs with data[0..count) bound, data[i] to port i; every port must be bound. trace may be NULL. After an error the
- * outputs and states hold anything. Kernels of one device share scratch memory: one run at a time. */
+/* Runs with data[0..count) bound, data[i] to port i; every port must be bound. trace may be NULL. After an
+ * error the outputs and states hold anything. Kernels of one device share scratch memory: one run at a time.
+ */
 MUST_USE bool device_run(Kernel *k, const PortData *data, int count, const Trace *trace, Error *err);
 
-void kernel_release(Kernel *k);  /* NULL is allowed */
-void device_close(Device *d);    /* after all its kernels; NULL is allowed */
+void kernel_release(Kernel *k); /* NULL is allowed */
+void device_close(Device *d);   /* after all its kernels; NULL is allowed */
 
 /* ---- runtime/cpu/ ---- */
 

@@ -1,6 +1,7 @@
-/* Activations that were taken apart into arithmetic, found by what they compute: the ops between a value and a result
- * that depends on nothing else are tried on numbers, and compared with the activations the kernels have. Any order of
- * factors and any spelling of the cube is found, and constants may have been rounded to fp16. */
+/* Activations that were taken apart into arithmetic, found by what they compute: the ops between a value and
+ * a result that depends on nothing else are tried on numbers, and compared with the activations the kernels
+ * have. Any order of factors and any spelling of the cube is found, and constants may have been rounded to
+ * fp16. */
 #include <math.h>
 #include <string.h>
 
@@ -28,36 +29,24 @@ static bool is_smooth(OpCode code)
     case OP_TANH:
     case OP_ERF:
     case OP_EXP:
-    case OP_SIGMOID:
-        return true;
-    default:
-        return false;
+    case OP_SIGMOID: return true;
+    default: return false;
     }
 }
 
 static double apply(OpCode code, double a, double b)
 {
     switch (code) {
-    case OP_ADD:
-        return a + b;
-    case OP_SUB:
-        return a - b;
-    case OP_MUL:
-        return a * b;
-    case OP_REAL_DIV:
-        return a / b;
-    case OP_POW:
-        return pow(a, b);
-    case OP_SQUARE:
-        return a * a;
-    case OP_TANH:
-        return tanh(a);
-    case OP_ERF:
-        return erf(a);
-    case OP_EXP:
-        return exp(a);
-    default:
-        return 1 / (1 + exp(-a));
+    case OP_ADD: return a + b;
+    case OP_SUB: return a - b;
+    case OP_MUL: return a * b;
+    case OP_REAL_DIV: return a / b;
+    case OP_POW: return pow(a, b);
+    case OP_SQUARE: return a * a;
+    case OP_TANH: return tanh(a);
+    case OP_ERF: return erf(a);
+    case OP_EXP: return exp(a);
+    default: return 1 / (1 + exp(-a));
     }
 }
 
@@ -134,9 +123,9 @@ static const struct {
 /* The two gelus differ by 4.7e-4 near 2.2; constants in fp16 move either by 3e-5. */
 static bool agrees(const Cone *c, double (*f)(double))
 {
-    static const double samples[] = {0,    0.1, -0.1, 0.35, -0.6, 0.9,  -1.1, 1.4,  -1.7, 2,   -2.2, 2.3, -2.6,
-                                     2.9,  -3,  3.4,  -3.7, 4.1,  -4.8, 5.5,  -6.5, 8,    -9,  20,   -30, 100,
-                                     -300};
+    static const double samples[] = {0,    0.1,  -0.1, 0.35, -0.6, 0.9, -1.1, 1.4,  -1.7,
+                                     2,    -2.2, 2.3,  -2.6, 2.9,  -3,  3.4,  -3.7, 4.1,
+                                     -4.8, 5.5,  -6.5, 8,    -9,   20,  -30,  100,  -300};
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
         double want = f(samples[i]), got = cone_at(c, samples[i]);
         if (!(fabs(got - want) <= 6e-5 * fmax(1, fabs(want))))
@@ -163,7 +152,7 @@ static bool cone_closed(Lowering *l, const Cone *c)
         int uses = 0;
         for (int k = 0; k < c->ops; k++)
             FOR_EACH_ARG(c->op[k], slot)
-                uses += *slot == v;
+        uses += *slot == v;
         if (uses != node_of(l, v)->uses)
             return false;
     }
@@ -178,7 +167,8 @@ static int candidates(const Op *last, const Value **out)
     double number;
     queue[ops++] = last;
     for (int i = 0; i < ops; i++)
-        FOR_EACH_ARG(queue[i], slot) {
+        FOR_EACH_ARG(queue[i], slot)
+        {
             const Value *v = *slot;
             bool seen = scalar_const(v, &number) || !dims_equal(v->type, last->result[0]->type);
             for (int k = 0; k < n; k++)
@@ -215,27 +205,20 @@ static bool find_arithmetic(Lowering *l, const Op *op, Activation *out)
 static MapOp single_map(const Op *op)
 {
     switch (op->code) {
-    case OP_RELU:
-        return MAP_RELU;
-    case OP_SIGMOID:
-        return MAP_SIGMOID;
-    case OP_SILU:
-        return MAP_SILU;
-    case OP_TANH:
-        return MAP_TANH;
-    case OP_ERF:
-        return MAP_ERF;
-    case OP_EXP:
-        return MAP_EXP;
+    case OP_RELU: return MAP_RELU;
+    case OP_SIGMOID: return MAP_SIGMOID;
+    case OP_SILU: return MAP_SILU;
+    case OP_TANH: return MAP_TANH;
+    case OP_ERF: return MAP_ERF;
+    case OP_EXP: return MAP_EXP;
     case OP_GELU: {
         const char *mode = op_arg(op, "mode") ? arg_string(op, "mode") : "EXACT";
-        return !mode                                    ? MAP_NONE
-               : strcmp(mode, "EXACT") == 0             ? MAP_GELU_ERF
+        return !mode                                     ? MAP_NONE
+               : strcmp(mode, "EXACT") == 0              ? MAP_GELU_ERF
                : strcmp(mode, "TANH_APPROXIMATION") == 0 ? MAP_GELU_TANH
-                                                        : MAP_NONE;
+                                                         : MAP_NONE;
     }
-    default:
-        return MAP_NONE;
+    default: return MAP_NONE;
     }
 }
 
@@ -252,8 +235,9 @@ bool find_activation(Lowering *l, const Op *op, Activation *out)
 const char *map_name(MapOp map)
 {
     static const char *const name[MAP_COUNT] = {
-        [MAP_NONE] = "", [MAP_RELU] = "relu", [MAP_SIGMOID] = "sigmoid", [MAP_SILU] = "silu",
-        [MAP_GELU_TANH] = "gelu", [MAP_GELU_ERF] = "gelu", [MAP_TANH] = "tanh", [MAP_ERF] = "erf", [MAP_EXP] = "exp"};
+        [MAP_NONE] = "",     [MAP_RELU] = "relu",      [MAP_SIGMOID] = "sigmoid",
+        [MAP_SILU] = "silu", [MAP_GELU_TANH] = "gelu", [MAP_GELU_ERF] = "gelu",
+        [MAP_TANH] = "tanh", [MAP_ERF] = "erf",        [MAP_EXP] = "exp"};
     return name[map];
 }
 

@@ -1,5 +1,5 @@
-/* Attention as one step: softmax(scale Q K^T + mask) V. Here over keys that were computed now (prefill); decode.c has
- * the form that reads a KV cache. */
+/* Attention as one step: softmax(scale Q K^T + mask) V. Here over keys that were computed now (prefill);
+ * decode.c has the form that reads a KV cache. */
 #include "runtime/cpu/attention.h"
 
 #include "base/half.h"
@@ -116,7 +116,8 @@ bool match_scores(Lowering *l, const Op *pv, Scores *s)
     }
     const Op *product = at ? def_of(at, OP_MATMUL) : NULL;
     bool k_turned;
-    if (!product || !flag_of(product, "transpose_x", &s->q_turned) || !flag_of(product, "transpose_y", &k_turned))
+    if (!product || !flag_of(product, "transpose_x", &s->q_turned) ||
+        !flag_of(product, "transpose_y", &k_turned))
         return false;
     take(s, at);
     s->k_turned = !k_turned; /* the product is of Q and K^T */
@@ -185,8 +186,8 @@ static bool mask_is_causal(Lowering *l, const View *view, int64_t n)
 }
 
 typedef struct PrefillStep {
-    Prefill p;    /* without addresses */
-    bool mask;    /* view 3 */
+    Prefill p; /* without addresses */
+    bool mask; /* view 3 */
 } PrefillStep;
 
 static bool run_prefill(const Run *r, const CpuStep *s, Error *err)

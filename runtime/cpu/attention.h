@@ -7,7 +7,7 @@
 enum { SCORES_INNER = 16 };
 
 typedef struct Scores {
-    const Value *q, *k, *v, *mask; /* mask NULL: none; added to the scaled scores */
+    const Value *q, *k, *v, *mask;     /* mask NULL: none; added to the scaled scores */
     bool q_turned, k_turned, v_turned; /* [.., d, S] rather than [.., S, d] */
     double scale;
     bool scaled;

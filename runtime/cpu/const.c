@@ -41,24 +41,21 @@ static bool copy_literal(CpuKernel *k, const Value *v, const void **data, DType 
         if (l->kind == LIT_INT && class != CLASS_FLOAT)
             tensor_put_int(&t, (int64_t)i, l->ints[i]);
         else
-            tensor_put(&t, (int64_t)i, rounded(v->type->dtype, l->kind == LIT_INT ? (double)l->ints[i] : l->floats[i]));
+            tensor_put(&t, (int64_t)i,
+                       rounded(v->type->dtype, l->kind == LIT_INT ? (double)l->ints[i] : l->floats[i]));
     }
     *data = t.data;
     return true;
 }
 
-bool const_resolve(CpuKernel *k, const BlobResolver *blobs, const Value *v, const void **data, DType *store, Error *err)
+bool const_resolve(CpuKernel *k, const BlobResolver *blobs, const Value *v, const void **data, DType *store,
+                   Error *err)
 {
     switch (value_literal(v)->kind) {
-    case LIT_BLOB:
-        *store = v->type->dtype;
-        return resolve_blob(blobs, v, data, err);
-    case LIT_WEIGHT:
-        return error_set(err, "its numbers were not written to a weight file");
+    case LIT_BLOB: *store = v->type->dtype; return resolve_blob(blobs, v, data, err);
+    case LIT_WEIGHT: return error_set(err, "its numbers were not written to a weight file");
     case LIT_INT:
-    case LIT_FLOAT:
-        return copy_literal(k, v, data, store, err);
-    default:
-        return error_set(err, "constants of this kind are not supported");
+    case LIT_FLOAT: return copy_literal(k, v, data, store, err);
+    default: return error_set(err, "constants of this kind are not supported");
     }
 }

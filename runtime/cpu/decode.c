@@ -1,8 +1,9 @@
-/* The two forms of a decode step: rows that go into a state in place, and attention of the newest queries over it.
+/* The two forms of a decode step: rows that go into a state in place, and attention of the newest queries
+ * over it.
  *
- *     update:  write_state(s, slice_update(read_state(s), rows, begin, end)), begin and end constant but for one axis,
- *              where they are a position of the run and that position plus the number of rows
- *     decode:  softmax(scale q K^T + select(range <= position, 0, MASKED)) V with K and V views of such states
+ *     update:  write_state(s, slice_update(read_state(s), rows, begin, end)), begin and end constant but for
+ * one axis, where they are a position of the run and that position plus the number of rows decode:
+ * softmax(scale q K^T + select(range <= position, 0, MASKED)) V with K and V views of such states
  */
 #include <string.h>
 
@@ -94,9 +95,11 @@ static bool read_update(const Op *op, Update *u)
     Corner from, to;
     int rank = x->type->rank;
     u->rows = op_arg(op, "update");
-    if (!no_masks(op) || u->rows->type->rank != rank || !read_corner(begin, rank, &from) || !read_corner(end, rank, &to))
+    if (!no_masks(op) || u->rows->type->rank != rank || !read_corner(begin, rank, &from) ||
+        !read_corner(end, rank, &to))
         return false;
-    if (from.axis < 0 || from.axis != to.axis || !is_sum(to.moving, from.moving, u->rows->type->dim[from.axis]))
+    if (from.axis < 0 || from.axis != to.axis ||
+        !is_sum(to.moving, from.moving, u->rows->type->dim[from.axis]))
         return false;
     for (int i = 0; i < rank; i++)
         if (i != from.axis && (from.plain[i] != 0 || to.plain[i] != x->type->dim[i] ||
@@ -114,8 +117,8 @@ typedef struct UpdateStep {
     int64_t rows;
 } UpdateStep;
 
-static bool read_position(const Run *r, const CpuStep *s, const View *v, int64_t rows, int64_t longest, int64_t *out,
-                          Error *err)
+static bool read_position(const Run *r, const CpuStep *s, const View *v, int64_t rows, int64_t longest,
+                          int64_t *out, Error *err)
 {
     Tensor t = {.store = v->store, .data = view_data(r, v)};
     *out = tensor_get_int(&t, 0);
@@ -136,19 +139,22 @@ static bool run_update(const Run *r, const CpuStep *s, Error *err)
     Tensor to = {.store = u->part.store, .data = view_data(r, &u->part)};
     Tensor from = {.store = rows->store, .data = view_data(r, rows)};
     int last = u->part.rank - 1;
-    bool runs = to.store == DT_FP16 && from.store == DT_FP32 && u->part.stride[last] == 1 && rows->stride[last] == 1;
+    bool runs =
+        to.store == DT_FP16 && from.store == DT_FP32 && u->part.stride[last] == 1 && rows->stride[last] == 1;
     Cursor at;
     cursor_begin(&at, last, u->part.dim);
     cursor_lane(&at, position * u->stride, u->part.stride);
     cursor_lane(&at, 0, rows->stride);
     for (; at.left > 0; cursor_next(&at)) {
         if (runs) {
-            r->compute->kernels->half_from_float((uint16_t *)to.data + at.at[0], (const float *)from.data + at.at[1],
+            r->compute->kernels->half_from_float((uint16_t *)to.data + at.at[0],
+                                                 (const float *)from.data + at.at[1],
                                                  (size_t)u->part.dim[last]);
             continue;
         }
         for (int64_t i = 0; i < u->part.dim[last]; i++)
-            tensor_move(&to, at.at[0] + i * u->part.stride[last], &from, at.at[1] + i * rows->stride[last], 1);
+            tensor_move(&to, at.at[0] + i * u->part.stride[last], &from, at.at[1] + i * rows->stride[last],
+                        1);
     }
     return true;
 }
@@ -177,9 +183,9 @@ Match *match_update(Lowering *l, const Op *write)
     Update u = {.state = op_arg(write, "input")};
     const Op *update = def_of(op_arg(write, "data"), OP_SLICE_UPDATE);
     const Op *read = update ? def_of(op_arg(update, "x"), OP_READ_STATE) : NULL;
-    if (!read || op_arg(read, "input") != u.state || u.state->type->rank < 1 || type_elements(u.state->type) <= 0 ||
-        node_of(l, u.state)->uses != 2 || !used_once(l, read->result[0]) || !read_update(update, &u) ||
-        type_elements(u.rows->type) <= 0)
+    if (!read || op_arg(read, "input") != u.state || u.state->type->rank < 1 ||
+        type_elements(u.state->type) <= 0 || node_of(l, u.state)->uses != 2 ||
+        !used_once(l, read->result[0]) || !read_update(update, &u) || type_elements(u.rows->type) <= 0)
         return NULL;
     Match *m = match_new(l, update, emit_update, &u, sizeof u);
     match_inner(m, read);
@@ -271,15 +277,16 @@ static bool match_mask(const Value *mask, int64_t keys, DecodeMatch *m)
            match_seen(through_reshapes(op_arg(select, "cond")), keys, m);
 }
 
-/* The value of a state that an update has just written, as [.., T, d]; a transposition of the last two axes is
- * taken back. */
+/* The value of a state that an update has just written, as [.., T, d]; a transposition of the last two axes
+ * is taken back. */
 static const Value *cached(Lowering *l, const Value *v, bool *turned)
 {
     v = through_casts(v);
     const Op *transpose = def_of(v, OP_TRANSPOSE);
     int64_t perm[IR_MAX_RANK];
     int r = v->type->rank;
-    if (transpose && arg_ints(transpose, "perm", perm, IR_MAX_RANK) == r && (perm[r - 1] == r - 2 || perm[r - 1] == -2)) {
+    if (transpose && arg_ints(transpose, "perm", perm, IR_MAX_RANK) == r &&
+        (perm[r - 1] == r - 2 || perm[r - 1] == -2)) {
         for (int i = 0; i < r - 2; i++)
             if (perm[i] != i)
                 return NULL;
@@ -335,9 +342,14 @@ static bool emit_decode(Lowering *l, const Match *m)
     views[1] = *k;
     views[2] = *v;
     size_t d = (size_t)s->d, heads = (size_t)(s->heads * s->queries), stride = (size_t)(s->keys * s->d);
-    DecodeStep step = {.p = {.heads = heads, .kv_heads = (size_t)s->heads, .d = d, .k_head = stride, .v_head = stride,
+    DecodeStep step = {.p = {.heads = heads,
+                             .kv_heads = (size_t)s->heads,
+                             .d = d,
+                             .k_head = stride,
+                             .v_head = stride,
                              .scale = (float)s->scale},
-                       .keys = s->keys, .window = own->window};
+                       .keys = s->keys,
+                       .window = own->window};
     View to = result_new(l, out, DT_FP32);
     Compute *c = &l->kernel->device->compute;
     compute_reserve(c, compute_attention_decode_room(c, (size_t)s->keys));

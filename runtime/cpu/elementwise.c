@@ -7,8 +7,8 @@
 enum { PARALLEL_FROM = 1 << 15 }; /* elements; fewer are done before the other threads have woken up */
 
 /* One run along the innermost axis; strides of a and b may be anything, 0 too. */
-typedef void RowFn(const Kernels *k, float *y, int64_t sy, const float *a, int64_t sa, const float *b, int64_t sb,
-                   int64_t n);
+typedef void RowFn(const Kernels *k, float *y, int64_t sy, const float *a, int64_t sa, const float *b,
+                   int64_t sb, int64_t n);
 
 typedef struct Elementwise {
     RowFn *row;
@@ -16,14 +16,14 @@ typedef struct Elementwise {
     View y, a, b;
 } Elementwise;
 
-#define STRIDED_ROW(name, expression)                                                               \
-    static void name(const Kernels *k, float *y, int64_t sy, const float *a, int64_t sa, const float *b, int64_t sb, \
-                     int64_t n)                                                                     \
-    {                                                                                               \
-        for (int64_t i = 0; i < n; i++) {                                                           \
-            float p = a[i * sa], q = b[i * sb];                                                     \
-            y[i * sy] = expression;                                                                 \
-        }                                                                                           \
+#define STRIDED_ROW(name, expression)                                                                        \
+    static void name(const Kernels *k, float *y, int64_t sy, const float *a, int64_t sa, const float *b,     \
+                     int64_t sb, int64_t n)                                                                  \
+    {                                                                                                        \
+        for (int64_t i = 0; i < n; i++) {                                                                    \
+            float p = a[i * sa], q = b[i * sb];                                                              \
+            y[i * sy] = expression;                                                                          \
+        }                                                                                                    \
     }
 
 STRIDED_ROW(strided_add, p + q)
@@ -33,21 +33,21 @@ STRIDED_ROW(row_div, p / q)
 STRIDED_ROW(row_max, p != p || p > q ? p : q)
 STRIDED_ROW(row_min, p != p || p < q ? p : q)
 
-#define DENSE_ROW(name)                                                                             \
-    static void row_##name(const Kernels *k, float *y, int64_t sy, const float *a, int64_t sa, const float *b, \
-                           int64_t sb, int64_t n)                                                   \
-    {                                                                                               \
-        if (sy == 1 && sa == 1 && sb == 1)                                                          \
-            k->name(y, a, b, (size_t)n);                                                            \
-        else                                                                                        \
-            strided_##name(k, y, sy, a, sa, b, sb, n);                                              \
+#define DENSE_ROW(name)                                                                                      \
+    static void row_##name(const Kernels *k, float *y, int64_t sy, const float *a, int64_t sa,               \
+                           const float *b, int64_t sb, int64_t n)                                            \
+    {                                                                                                        \
+        if (sy == 1 && sa == 1 && sb == 1)                                                                   \
+            k->name(y, a, b, (size_t)n);                                                                     \
+        else                                                                                                 \
+            strided_##name(k, y, sy, a, sa, b, sb, n);                                                       \
     }
 
 DENSE_ROW(add)
 DENSE_ROW(sub)
 
-static void row_mul(const Kernels *k, float *y, int64_t sy, const float *a, int64_t sa, const float *b, int64_t sb,
-                    int64_t n)
+static void row_mul(const Kernels *k, float *y, int64_t sy, const float *a, int64_t sa, const float *b,
+                    int64_t sb, int64_t n)
 {
     if (sy == 1 && sa == 1 && sb == 1)
         k->mul(y, a, b, (size_t)n);
@@ -123,20 +123,13 @@ static void add_step(Lowering *l, const Value *v, const char *kind, RowFn *row, 
 static RowFn *row_of(OpCode code)
 {
     switch (code) {
-    case OP_ADD:
-        return row_add;
-    case OP_SUB:
-        return row_sub;
-    case OP_MUL:
-        return row_mul;
-    case OP_REAL_DIV:
-        return row_div;
-    case OP_MAXIMUM:
-        return row_max;
-    case OP_MINIMUM:
-        return row_min;
-    default:
-        return NULL;
+    case OP_ADD: return row_add;
+    case OP_SUB: return row_sub;
+    case OP_MUL: return row_mul;
+    case OP_REAL_DIV: return row_div;
+    case OP_MAXIMUM: return row_max;
+    case OP_MINIMUM: return row_min;
+    default: return NULL;
     }
 }
 

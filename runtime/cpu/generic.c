@@ -9,7 +9,7 @@ typedef struct Generic {
     EvalCall call;
     Tensor *tensor; /* of views[0..count), then of the results; data is filled at each run */
     int count;
-    View *result;   /* call.results of them */
+    View *result; /* call.results of them */
 } Generic;
 
 static bool run_generic(const Run *r, const CpuStep *s, Error *err)
@@ -47,7 +47,8 @@ static int count_args(const Op *op)
     return n;
 }
 
-/* Tensors for the operands: those with memory first, as views and tensors side by side, the strings from the end. */
+/* Tensors for the operands: those with memory first, as views and tensors side by side, the strings from the
+ * end. */
 static bool read_operands(Lowering *l, const Op *op, Generic *g, View *view, Tensor **slot)
 {
     Arena *a = &l->kernel->arena;
@@ -78,7 +79,8 @@ bool emit_generic(Lowering *l, const Op *op)
     int args = count_args(op);
     if (op->code == OP_UNKNOWN || eval_function(op->code) == eval_none || op->args > OP_MAX_OPERANDS)
         return error_set(l->err, "the cpu device has no op `%s`", op->spelling);
-    Generic g = {.eval = eval_function(op->code), .call = {.op = op, .operands = op->args, .results = op->results}};
+    Generic g = {.eval = eval_function(op->code),
+                 .call = {.op = op, .operands = op->args, .results = op->results}};
     View *view = arena_many(a, (size_t)args + (size_t)op->results, View);
     Tensor **slot = arena_many(a, (size_t)args + (size_t)op->results, Tensor *);
     g.tensor = arena_many(a, (size_t)args + (size_t)op->results, Tensor);
@@ -93,7 +95,7 @@ bool emit_generic(Lowering *l, const Op *op)
     }
     bool writes = op->code == OP_WRITE_STATE; /* its result is the state, its first operand */
     const Value *name = writes ? op_arg(op, "input") : op->result[0];
-    step_add(l, run_generic, op->spelling, name, writes ? view[0] : g.result[0], view, g.count + op->results, &g,
-             sizeof g);
+    step_add(l, run_generic, op->spelling, name, writes ? view[0] : g.result[0], view, g.count + op->results,
+             &g, sizeof g);
     return true;
 }

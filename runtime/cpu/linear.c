@@ -1,5 +1,5 @@
-/* Projections: linear and 1x1 conv with constant weights, together with a bias, an activation, or a residual that is
- * added; and matmul of two computed values. */
+/* Projections: linear and 1x1 conv with constant weights, together with a bias, an activation, or a residual
+ * that is added; and matmul of two computed values. */
 #include <string.h>
 
 #include "runtime/cpu/lower.h"
@@ -45,8 +45,8 @@ static const Value *weight_matrix(const Op *op)
 static bool is_pointwise(const Op *conv)
 {
     const Type *x = op_arg(conv, "x")->type;
-    return x->rank >= 3 && x->dim[0] == 1 && is_number(conv, "groups", 1, 1) && all_numbers(conv, "strides", 1) &&
-           all_numbers(conv, "pad", 0);
+    return x->rank >= 3 && x->dim[0] == 1 && is_number(conv, "groups", 1, 1) &&
+           all_numbers(conv, "strides", 1) && all_numbers(conv, "pad", 0);
 }
 
 static bool is_vector(const Value *v, int64_t m)
@@ -139,8 +139,8 @@ static bool match_residual(Lowering *l, const Value *v, Projection *p)
 /* ---- running ---- */
 
 typedef struct Product {
-    Linear layer;       /* without data */
-    size_t n;           /* columns; 1: a vector */
+    Linear layer; /* without data */
+    size_t n;     /* columns; 1: a vector */
     size_t ld_x, ld_y;
     int bias, residual; /* views, or -1 */
 } Product;
@@ -165,8 +165,8 @@ static bool run_product(const Run *r, const CpuStep *s, Error *err)
 
 /* ---- emission ---- */
 
-/* v, fp32, as [rows, columns] with contiguous rows: of a linear's operand or result the columns are what stands
- * before the last axis. */
+/* v, fp32, as [rows, columns] with contiguous rows: of a linear's operand or result the columns are what
+ * stands before the last axis. */
 static bool as_columns(const View *v, bool conv, View *out)
 {
     View turned = *v;
@@ -239,11 +239,13 @@ static bool emit_projection(Lowering *l, const Match *match)
     const Value *out = match->root->result[0];
     bool conv = p->core->code == OP_CONV;
     const int64_t *w = p->weight->type->dim;
-    Product own = {.layer = {.m = (size_t)w[0], .k = (size_t)w[1], .ldw = (size_t)w[1], .map = p->map}, .bias = -1,
+    Product own = {.layer = {.m = (size_t)w[0], .k = (size_t)w[1], .ldw = (size_t)w[1], .map = p->map},
+                   .bias = -1,
                    .residual = -1};
     View views[4];
     int count = 2;
-    if (!columns_of(l, p->x, conv, &views[0]) || !constant_operand(l, p->weight, &views[1], &own.layer.w.half))
+    if (!columns_of(l, p->x, conv, &views[0]) ||
+        !constant_operand(l, p->weight, &views[1], &own.layer.w.half))
         return false;
     if (views[0].dim[0] != w[1])
         return error_set(l->err, "%s: x has %lld channels, the weight takes %lld", out->name,
@@ -301,7 +303,7 @@ Match *match_linear(Lowering *l, const Op *op)
 /* ---- matmul of two values ---- */
 
 typedef struct Batches {
-    Gemm gemm; /* without addresses */
+    Gemm gemm;    /* without addresses */
     View a, b, c; /* the batch axes only */
 } Batches;
 
@@ -359,8 +361,8 @@ bool emit_matmul(Lowering *l, const Op *op, bool *done)
     bool flip_x = false, flip_y = false;
     arg_bool(op, "transpose_x", &flip_x);
     arg_bool(op, "transpose_y", &flip_y);
-    if (x->type->rank < 2 || y->type->rank < 2 || !dtype_is_float(out->type->dtype) || type_elements(x->type) <= 0 ||
-        type_elements(y->type) <= 0)
+    if (x->type->rank < 2 || y->type->rank < 2 || !dtype_is_float(out->type->dtype) ||
+        type_elements(x->type) <= 0 || type_elements(y->type) <= 0)
         return true;
     Batches own = {0};
     Gemm *g = &own.gemm;
@@ -377,12 +379,14 @@ bool emit_matmul(Lowering *l, const Op *op, bool *done)
     View a = views[0], b = views[1];
     a.rank -= 2;
     b.rank -= 2;
-    if (!view_broadcast(&a, rank - 2, out->type->dim, &own.a) || !view_broadcast(&b, rank - 2, out->type->dim, &own.b))
+    if (!view_broadcast(&a, rank - 2, out->type->dim, &own.a) ||
+        !view_broadcast(&b, rank - 2, out->type->dim, &own.b))
         return true;
     View to = result_new(l, out, DT_FP32);
     own.c = to;
     own.c.rank -= 2;
-    compute_reserve(&l->kernel->device->compute, compute_gemm_room(&l->kernel->device->compute, g->m, g->n, g->k));
+    compute_reserve(&l->kernel->device->compute,
+                    compute_gemm_room(&l->kernel->device->compute, g->m, g->n, g->k));
     CpuStep *s = step_add(l, run_matmul, "matmul", out, to, views, 2, &own, sizeof own);
     s->flops = 2.0 * (double)view_count(&to) * (double)g->k;
     *done = true;

@@ -38,10 +38,11 @@ bool check_type(Lowering *l, const char *what, const Type *t)
     if (t->kind != TY_TENSOR && t->kind != TY_STATE)
         return error_set(l->err, "%s: values of type %s are not supported", what, type_text(a, t));
     if (n < 0)
-        return error_set(l->err, "%s has type %s: shapes that are not known before the run are not supported", what,
-                         type_text(a, t));
+        return error_set(l->err, "%s has type %s: shapes that are not known before the run are not supported",
+                         what, type_text(a, t));
     if (bits % 8 != 0 || bits == 0)
-        return error_set(l->err, "%s: elements of type %s are not supported", what, dtype_info[t->dtype].name);
+        return error_set(l->err, "%s: elements of type %s are not supported", what,
+                         dtype_info[t->dtype].name);
     if ((uint64_t)n > MOST_BYTES / 8)
         return error_set(l->err, "%s has type %s, which is too large", what, type_text(a, t));
     return true;
@@ -163,7 +164,8 @@ static bool keeps_bytes(OpCode code)
            code == OP_CAST;
 }
 
-/* The output that is this value, or becomes it by ops that keep its bytes; -1: none, or its memory is taken. */
+/* The output that is this value, or becomes it by ops that keep its bytes; -1: none, or its memory is taken.
+ */
 static int output_of(Lowering *l, const Value *v, DType store)
 {
     if (l->generic)
@@ -221,11 +223,16 @@ static void touch(Lowering *l, const View *v, int step)
     b->last = step;
 }
 
-CpuStep *step_add(Lowering *l, bool (*run)(const Run *, const CpuStep *, Error *), const char *kind, const Value *v,
-                  View out, const View *views, int count, const void *own, size_t own_size)
+CpuStep *step_add(Lowering *l, bool (*run)(const Run *, const CpuStep *, Error *), const char *kind,
+                  const Value *v, View out, const View *views, int count, const void *own, size_t own_size)
 {
     CpuKernel *k = l->kernel;
-    CpuStep s = {.run = run, .kind = kind, .name = v->name ? v->name : "", .type = v->type, .out = out, .views = count};
+    CpuStep s = {.run = run,
+                 .kind = kind,
+                 .name = v->name ? v->name : "",
+                 .type = v->type,
+                 .out = out,
+                 .views = count};
     s.view = arena_copy(&k->arena, views, (size_t)count * sizeof *views);
     s.own = own ? arena_copy(&k->arena, own, own_size) : NULL;
     s.bytes = (double)view_bytes(&out);
@@ -279,7 +286,7 @@ static void count_uses(Lowering *l)
         if (!l->op[i].needed)
             continue;
         FOR_EACH_ARG(op, slot)
-            need(l, *slot, op);
+        need(l, *slot, op);
         if (op->code == OP_WRITE_STATE)
             node_of(l, op_arg(op, "data"))->stored = true;
     }
@@ -333,7 +340,7 @@ static void choose(Lowering *l)
         }
         o->wanted = true;
         FOR_EACH_ARG(o->op, slot)
-            want(l, *slot);
+        want(l, *slot);
     }
 }
 

@@ -1,7 +1,7 @@
 /* Lowering of one function: values get views, ops become steps. Internal to runtime/cpu.
  *
- * First the ops are walked backwards: what nothing needs is dropped, and groups of ops that one step can do are found
- * (match.c and its neighbours). Then forwards, and each op or group emits its steps. */
+ * First the ops are walked backwards: what nothing needs is dropped, and groups of ops that one step can do
+ * are found (match.c and its neighbours). Then forwards, and each op or group emits its steps. */
 #ifndef RUNTIME_CPU_LOWER_H
 #define RUNTIME_CPU_LOWER_H
 
@@ -11,14 +11,14 @@
 
 typedef struct Node {
     const Value *value;
-    int uses;        /* by ops that are needed, and as outputs */
-    int op;          /* index of the op that makes it; -1: a parameter or a constant written in place */
-    const Op *user;  /* the last op that uses it */
-    int output;      /* first output of the function that it is, or -1 */
-    bool stored;     /* goes into a state: kept in its MIL type */
+    int uses;       /* by ops that are needed, and as outputs */
+    int op;         /* index of the op that makes it; -1: a parameter or a constant written in place */
+    const Op *user; /* the last op that uses it */
+    int output;     /* first output of the function that it is, or -1 */
+    bool stored;    /* goes into a state: kept in its MIL type */
     bool placed, widened;
-    View view;       /* if placed */
-    View wide;       /* if widened: an fp32 copy of the same layout or dense */
+    View view; /* if placed */
+    View wide; /* if widened: an fp32 copy of the same layout or dense */
     UT_hash_handle hh;
 } Node;
 
@@ -61,7 +61,8 @@ Node *node_of(Lowering *l, const Value *v);
 /* Fails on a type that the device cannot hold. */
 MUST_USE bool check_type(Lowering *l, const char *what, const Type *t);
 int block_new(Lowering *l, size_t bytes);
-/* How a value is kept inside: floats as fp32, integers as int32, bools as bool; what goes into a state as its type. */
+/* How a value is kept inside: floats as fp32, integers as int32, bools as bool; what goes into a state as its
+ * type. */
 DType store_of(Lowering *l, const Value *v);
 
 /* The view of a value that was made before, or of a constant. NULL with the error set. */
@@ -79,20 +80,20 @@ View scratch_new(Lowering *l, int rank, const int64_t *dim);
 void value_place(Lowering *l, const Value *v, View view);
 
 /* Appends a step. `own` is copied into the kernel's arena. */
-CpuStep *step_add(Lowering *l, bool (*run)(const Run *, const CpuStep *, Error *), const char *kind, const Value *v,
-                  View out, const View *views, int count, const void *own, size_t own_size);
+CpuStep *step_add(Lowering *l, bool (*run)(const Run *, const CpuStep *, Error *), const char *kind,
+                  const Value *v, View out, const View *views, int count, const void *own, size_t own_size);
 
 /* ---- emission by kind; each returns false with the error set ---- */
 
-bool emit_generic(Lowering *l, const Op *op);                 /* generic.c */
+bool emit_generic(Lowering *l, const Op *op); /* generic.c */
 bool emit_copy(Lowering *l, const Value *v, const char *kind, const View *from, const View *to); /* move.c */
 View dense_copy(Lowering *l, const Value *v, const View *from, DType store);
 /* A fast step for a single op. *done says whether there was one; else nothing was emitted. */
 bool emit_move(Lowering *l, const Op *op, bool *done);        /* move.c: views, concat, gather */
 bool emit_elementwise(Lowering *l, const Op *op, bool *done); /* elementwise.c */
 bool emit_map(Lowering *l, const Value *out, const Value *x, MapOp map, const char *kind);
-bool emit_norm(Lowering *l, const Op *op, bool *done);        /* norm.c: softmax, layer_norm */
-bool emit_matmul(Lowering *l, const Op *op, bool *done);      /* linear.c */
+bool emit_norm(Lowering *l, const Op *op, bool *done);   /* norm.c: softmax, layer_norm */
+bool emit_matmul(Lowering *l, const Op *op, bool *done); /* linear.c */
 
 /* ---- matching: each looks at the op as the last of a group; NULL: no such group ---- */
 
@@ -103,7 +104,8 @@ bool scalar_const(const Value *v, double *out);
 /* Behind casts between float types. */
 const Value *through_casts(const Value *v);
 bool used_once(Lowering *l, const Value *v);
-Match *match_new(Lowering *l, const Op *root, bool (*emit)(Lowering *, const Match *), const void *own, size_t size);
+Match *match_new(Lowering *l, const Op *root, bool (*emit)(Lowering *, const Match *), const void *own,
+                 size_t size);
 void match_inner(Match *m, const Op *op);
 void match_outer(Match *m, const Value *v);
 /* Whether nothing outside uses what is made inside. */
@@ -115,7 +117,8 @@ typedef struct Activation {
     const Op *inner[16];
     int inners;
 } Activation;
-/* Whether `op` is an activation of one value, as one op or as the last op of the arithmetic that computes it. */
+/* Whether `op` is an activation of one value, as one op or as the last op of the arithmetic that computes it.
+ */
 bool find_activation(Lowering *l, const Op *op, Activation *out); /* activation.c */
 
 const char *map_name(MapOp map);

@@ -29,7 +29,8 @@ bool used_once(Lowering *l, const Value *v)
     return node_of(l, v)->uses == 1;
 }
 
-Match *match_new(Lowering *l, const Op *root, bool (*emit)(Lowering *, const Match *), const void *own, size_t size)
+Match *match_new(Lowering *l, const Op *root, bool (*emit)(Lowering *, const Match *), const void *own,
+                 size_t size)
 {
     Match *m = arena_new(&l->kernel->arena, Match);
     m->emit = emit;
@@ -53,10 +54,10 @@ static int uses_within(const Match *m, const Value *v)
 {
     int n = 0;
     FOR_EACH_ARG(m->root, slot)
-        n += *slot == v;
+    n += *slot == v;
     for (int i = 0; i < m->inners; i++)
         FOR_EACH_ARG(m->inner[i], slot)
-            n += *slot == v;
+    n += *slot == v;
     return n;
 }
 

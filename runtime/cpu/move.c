@@ -16,8 +16,8 @@ static Tensor as_tensor(const Run *r, const View *v)
     return (Tensor){.store = v->store, .data = view_data(r, v)};
 }
 
-static void copy_run(const Run *r, Tensor *to, int64_t to_at, int64_t to_step, const Tensor *from, int64_t from_at,
-                     int64_t from_step, int64_t n)
+static void copy_run(const Run *r, Tensor *to, int64_t to_at, int64_t to_step, const Tensor *from,
+                     int64_t from_at, int64_t from_step, int64_t n)
 {
     if (to_step != 1 || from_step != 1) {
         for (int64_t i = 0; i < n; i++)
@@ -25,11 +25,11 @@ static void copy_run(const Run *r, Tensor *to, int64_t to_at, int64_t to_step, c
         return;
     }
     if (to->store == DT_FP32 && from->store == DT_FP16)
-        compute_half_to_float(r->compute, (float *)to->data + to_at, (const uint16_t *)from->constant + from_at,
-                              (size_t)n);
+        compute_half_to_float(r->compute, (float *)to->data + to_at,
+                              (const uint16_t *)from->constant + from_at, (size_t)n);
     else if (to->store == DT_FP16 && from->store == DT_FP32)
-        compute_half_from_float(r->compute, (uint16_t *)to->data + to_at, (const float *)from->constant + from_at,
-                                (size_t)n);
+        compute_half_from_float(r->compute, (uint16_t *)to->data + to_at,
+                                (const float *)from->constant + from_at, (size_t)n);
     else
         tensor_move(to, to_at, from, from_at, n);
 }
@@ -47,7 +47,8 @@ static bool run_copy(const Run *r, const CpuStep *s, Error *err)
         if (last < 0)
             copy_run(r, &to, 0, 1, &from, 0, 1, 1);
         else
-            copy_run(r, &to, at.at[0], c->to.stride[last], &from, at.at[1], c->from.stride[last], c->to.dim[last]);
+            copy_run(r, &to, at.at[0], c->to.stride[last], &from, at.at[1], c->from.stride[last],
+                     c->to.dim[last]);
     }
     return true;
 }
@@ -67,7 +68,8 @@ static bool run_turn(const Run *r, const CpuStep *s, Error *err)
     cursor_lane(&at, 0, c->from.stride);
     for (; at.left > 0; cursor_next(&at))
         compute_transpose(r->compute, to + at.at[0], (size_t)c->to.stride[c->turned], from + at.at[1],
-                          (size_t)c->from.stride[last], (size_t)c->to.dim[last], (size_t)c->to.dim[c->turned]);
+                          (size_t)c->from.stride[last], (size_t)c->to.dim[last],
+                          (size_t)c->to.dim[c->turned]);
     return true;
 }
 
@@ -78,7 +80,8 @@ static int turned_axis(const Copy *c)
         c->from.stride[last] == 1)
         return -1;
     for (int i = 0; i < last; i++)
-        if (c->from.stride[i] == 1 && c->from.stride[last] >= c->from.dim[i] && c->to.stride[i] >= c->to.dim[last])
+        if (c->from.stride[i] == 1 && c->from.stride[last] >= c->from.dim[i] &&
+            c->to.stride[i] >= c->to.dim[last])
             return i;
     return -1;
 }
@@ -128,7 +131,7 @@ static bool emit_cast(Lowering *l, const Op *op, bool *done)
     if (!from)
         return false;
     *done = !node_of(l, out)->stored && (dtype_is_float(from->store) ? dtype_is_float(out->type->dtype)
-                                                                    : from->store == store_of(l, out));
+                                                                     : from->store == store_of(l, out));
     if (*done)
         value_place(l, out, *from);
     return true;
@@ -176,7 +179,8 @@ static bool emit_slice_by_size(Lowering *l, const Op *op, bool *done)
     const View *from = value_view(l, op_arg(op, "x"));
     if (!from)
         return false;
-    *done = arg_ints(op, "begin", begin, IR_MAX_RANK) == from->rank && place_part(l, op->result[0], from, begin);
+    *done =
+        arg_ints(op, "begin", begin, IR_MAX_RANK) == from->rank && place_part(l, op->result[0], from, begin);
     return true;
 }
 
@@ -291,8 +295,8 @@ static bool run_rows(const Run *r, const CpuStep *s, Error *err)
     for (int64_t i = 0; i < rows->picks; i++) {
         int64_t v = tensor_get_int(&indices, i), row = v < 0 ? v + rows->rows : v;
         if (row < 0 || row >= rows->rows)
-            return error_set(err, "gather %s: index %lld is out of range for %lld elements", s->name, (long long)v,
-                             (long long)rows->rows);
+            return error_set(err, "gather %s: index %lld is out of range for %lld elements", s->name,
+                             (long long)v, (long long)rows->rows);
         copy_run(r, &out, i * rows->run, 1, &x, row * rows->run, 1, rows->run);
     }
     return true;
@@ -327,24 +331,14 @@ bool emit_move(Lowering *l, const Op *op, bool *done)
     case OP_RESHAPE:
     case OP_EXPAND_DIMS:
     case OP_SQUEEZE:
-    case OP_IDENTITY:
-        *done = true;
-        return emit_reshape(l, op);
-    case OP_CAST:
-        return emit_cast(l, op, done);
-    case OP_TRANSPOSE:
-        return emit_transpose(l, op, done);
-    case OP_SLICE_BY_SIZE:
-        return emit_slice_by_size(l, op, done);
-    case OP_SLICE_BY_INDEX:
-        return emit_slice_by_index(l, op, done);
-    case OP_SPLIT:
-        return emit_split(l, op, done);
-    case OP_CONCAT:
-        return emit_concat(l, op, done);
-    case OP_GATHER:
-        return emit_gather(l, op, done);
-    default:
-        return true;
+    case OP_IDENTITY: *done = true; return emit_reshape(l, op);
+    case OP_CAST: return emit_cast(l, op, done);
+    case OP_TRANSPOSE: return emit_transpose(l, op, done);
+    case OP_SLICE_BY_SIZE: return emit_slice_by_size(l, op, done);
+    case OP_SLICE_BY_INDEX: return emit_slice_by_index(l, op, done);
+    case OP_SPLIT: return emit_split(l, op, done);
+    case OP_CONCAT: return emit_concat(l, op, done);
+    case OP_GATHER: return emit_gather(l, op, done);
+    default: return true;
     }
 }

@@ -1,11 +1,12 @@
-/* Softmax and layer_norm over one axis: along contiguous rows, or down the columns of a channel-major matrix. */
+/* Softmax and layer_norm over one axis: along contiguous rows, or down the columns of a channel-major matrix.
+ */
 #include "runtime/cpu/lower.h"
 
 typedef struct Norm {
     bool softmax, columns;
-    size_t n, others;      /* length of the axis; how many there are of it */
-    size_t ld_x, ld_y;     /* from one row to the next; of columns: from one channel to the next */
-    int gamma, beta;       /* views, or -1 */
+    size_t n, others;  /* length of the axis; how many there are of it */
+    size_t ld_x, ld_y; /* from one row to the next; of columns: from one channel to the next */
+    int gamma, beta;   /* views, or -1 */
     float epsilon;
 } Norm;
 
@@ -35,14 +36,17 @@ static bool run_norm(const Run *r, const CpuStep *s, Error *err)
 {
     enum { PARALLEL_FROM = 1 << 14 };
     const Norm *n = s->own;
-    NormRun run = {n, r->compute->kernels, view_data(r, &s->out), view_data(r, &s->view[0]),
+    NormRun run = {n,
+                   r->compute->kernels,
+                   view_data(r, &s->out),
+                   view_data(r, &s->view[0]),
                    n->gamma < 0 ? NULL : view_data(r, &s->view[n->gamma]),
                    n->beta < 0 ? NULL : view_data(r, &s->view[n->beta])};
     if (n->columns && n->softmax)
         compute_softmax_columns(r->compute, run.y, n->ld_y, run.x, n->ld_x, n->n, n->others);
     else if (n->columns)
-        compute_layer_norm_columns(r->compute, run.y, n->ld_y, run.x, n->ld_x, run.gamma, run.beta, n->epsilon, n->n,
-                                   n->others);
+        compute_layer_norm_columns(r->compute, run.y, n->ld_y, run.x, n->ld_x, run.gamma, run.beta,
+                                   n->epsilon, n->n, n->others);
     else if (n->n * n->others >= PARALLEL_FROM && n->others > 1)
         pool_run(r->compute->pool, norm_rows, &run);
     else
@@ -149,7 +153,8 @@ static bool emit_layer_norm(Lowering *l, const Op *op, bool *done)
     axis += axis < 0 ? views[0].rank : 0;
     if (axis < 0 || axis >= views[0].rank || view_count(&views[0]) == 0)
         return true;
-    if (!add_vector(l, op, "gamma", views, &count, &n.gamma) || !add_vector(l, op, "beta", views, &count, &n.beta))
+    if (!add_vector(l, op, "gamma", views, &count, &n.gamma) ||
+        !add_vector(l, op, "beta", views, &count, &n.beta))
         return false;
     *done = emit_axis(l, op, (int)axis, &n, views, count);
     return true;

@@ -1,4 +1,5 @@
-/* A compiled function: blocks of memory, and steps that read and write views of them. Internal to runtime/cpu. */
+/* A compiled function: blocks of memory, and steps that read and write views of them. Internal to
+ * runtime/cpu. */
 #ifndef RUNTIME_CPU_PLAN_H
 #define RUNTIME_CPU_PLAN_H
 
@@ -15,7 +16,8 @@ typedef struct Block {
     int first, last;      /* steps that use it; first > last where there is none yet */
 } Block;
 
-/* Elements of a block, strided. Slices, transposes and most reshapes of a value are views of the same block. */
+/* Elements of a block, strided. Slices, transposes and most reshapes of a value are views of the same block.
+ */
 typedef struct View {
     int block;
     DType store;   /* as it lies in memory, which may differ from the MIL type (see store_of in lower.h) */
@@ -28,8 +30,8 @@ typedef struct CpuDevice {
     Device base;
     DeviceOptions options;
     Compute compute;
-    char *work;    /* shared by all kernels: only one runs at a time */
-    void *memory;  /* the allocation behind work */
+    char *work;   /* shared by all kernels: only one runs at a time */
+    void *memory; /* the allocation behind work */
     size_t room;
     char description[64];
 } CpuDevice;
@@ -61,7 +63,7 @@ struct CpuStep {
     const Type *type;
     double bytes, flops;
     View out;
-    int views;      /* operands */
+    int views; /* operands */
     View *view;
     const void *own; /* what else the step knows: a struct of its file */
 };
@@ -72,12 +74,9 @@ static inline void *view_data(const Run *r, const View *v)
     const Block *b = &r->block[v->block];
     size_t at = (size_t)v->first * (size_t)(dtype_info[v->store].bits / 8);
     switch (b->home) {
-    case HOME_PORT:
-        return (char *)r->data[b->port].data + at;
-    case HOME_CONST:
-        return (char *)(uintptr_t)b->constant + at;
-    default:
-        return r->device->work + b->offset + at;
+    case HOME_PORT: return (char *)r->data[b->port].data + at;
+    case HOME_CONST: return (char *)(uintptr_t)b->constant + at;
+    default: return r->device->work + b->offset + at;
     }
 }
 

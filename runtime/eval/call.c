@@ -81,7 +81,8 @@ static bool copy_first(const EvalCall *c, Error *err)
     const Tensor *x = c->operand[0][0];
     Tensor *out = c->result[0];
     if (x->count != out->count)
-        return eval_error(c, err, "%lld elements do not fill %lld", (long long)x->count, (long long)out->count);
+        return eval_error(c, err, "%lld elements do not fill %lld", (long long)x->count,
+                          (long long)out->count);
     tensor_move(out, 0, x, 0, out->count);
     return true;
 }

@@ -17,14 +17,14 @@ static bool map(const EvalCall *c, Unary *f, double a, double b)
     return true;
 }
 
-#define UNARY(name, expression)                                                                     \
-    static double name##_of(double x, double a, double b)                                           \
-    {                                                                                               \
-        return expression;                                                                          \
-    }                                                                                               \
-    bool eval_##name(const EvalCall *c, Error *err)                                                 \
-    {                                                                                               \
-        return map(c, name##_of, 0, 0);                                                             \
+#define UNARY(name, expression)                                                                              \
+    static double name##_of(double x, double a, double b)                                                    \
+    {                                                                                                        \
+        return expression;                                                                                   \
+    }                                                                                                        \
+    bool eval_##name(const EvalCall *c, Error *err)                                                          \
+    {                                                                                                        \
+        return map(c, name##_of, 0, 0);                                                                      \
     }
 
 UNARY(abs, fabs(x))
@@ -50,7 +50,7 @@ UNARY(sinh, sinh(x))
 UNARY(softplus, x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)))
 UNARY(softsign, x / (1 + fabs(x)))
 UNARY(sqrt, sqrt(x))
-UNARY(square, x * x)
+UNARY(square, x *x)
 UNARY(tan, tan(x))
 UNARY(tanh, tanh(x))
 
@@ -164,25 +164,25 @@ static bool zip(const EvalCall *c, Real *real, Whole *whole)
     return true;
 }
 
-#define BINARY(name, expression_real, expression_whole)                                             \
-    static double name##_real(double x, double y)                                                   \
-    {                                                                                               \
-        return expression_real;                                                                     \
-    }                                                                                               \
-    static int64_t name##_whole(int64_t x, int64_t y)                                               \
-    {                                                                                               \
-        return expression_whole;                                                                    \
-    }                                                                                               \
-    bool eval_##name(const EvalCall *c, Error *err)                                                 \
-    {                                                                                               \
-        return zip(c, name##_real, name##_whole);                                                   \
+#define BINARY(name, expression_real, expression_whole)                                                      \
+    static double name##_real(double x, double y)                                                            \
+    {                                                                                                        \
+        return expression_real;                                                                              \
+    }                                                                                                        \
+    static int64_t name##_whole(int64_t x, int64_t y)                                                        \
+    {                                                                                                        \
+        return expression_whole;                                                                             \
+    }                                                                                                        \
+    bool eval_##name(const EvalCall *c, Error *err)                                                          \
+    {                                                                                                        \
+        return zip(c, name##_real, name##_whole);                                                            \
     }
 
 /* Unsigned, so that what overflows wraps around. */
-#define WRAP(x, operator, y) ((int64_t)((uint64_t)(x) operator (uint64_t)(y)))
+#define WRAP(x, operator, y) ((int64_t)((uint64_t)(x) operator(uint64_t)(y)))
 
-/* Floor division has the remainder take the divisor's sign; by zero gives 0 (there is no better integer). INT64_MIN / -1
- * overflows, and cannot come from 32 bits. */
+/* Floor division has the remainder take the divisor's sign; by zero gives 0 (there is no better integer).
+ * INT64_MIN / -1 overflows, and cannot come from 32 bits. */
 static int64_t floor_quotient(int64_t x, int64_t y)
 {
     if (y == 0 || (y == -1 && x == INT64_MIN))
@@ -227,7 +227,7 @@ BINARY(greater, x > y, x > y)
 BINARY(greater_equal, x >= y, x >= y)
 BINARY(less, x < y, x < y)
 BINARY(less_equal, x <= y, x <= y)
-BINARY(logical_and, x != 0 && y != 0, x && y)
+BINARY(logical_and, x != 0 && y != 0, x &&y)
 BINARY(logical_or, x != 0 || y != 0, x || y)
 BINARY(logical_xor, (x != 0) != (y != 0), !x != !y)
 

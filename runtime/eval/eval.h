@@ -1,8 +1,9 @@
-/* The meaning of every op, plainly: dense row-major tensors in, dense tensors out, one element after the other. The CPU
- * device uses these wherever it has no faster step, and checks its faster steps against them.
+/* The meaning of every op, plainly: dense row-major tensors in, dense tensors out, one element after the
+ * other. The CPU device uses these wherever it has no faster step, and checks its faster steps against them.
  *
- * Elements are read as double or int64 whatever they are stored as, and rounded once when they are stored, so the
- * storage of a tensor (Tensor.store) may differ from its MIL type: fp32 for a value declared fp16, or the other way.
+ * Elements are read as double or int64 whatever they are stored as, and rounded once when they are stored, so
+ * the storage of a tensor (Tensor.store) may differ from its MIL type: fp32 for a value declared fp16, or the
+ * other way.
  */
 #ifndef RUNTIME_EVAL_EVAL_H
 #define RUNTIME_EVAL_EVAL_H
@@ -21,8 +22,8 @@ typedef struct Tensor {
     };
 } Tensor;
 
-/* One op to be evaluated. Operands are in the order of ops.def; results have their shapes and memory already. No
- * result may overlap an operand. */
+/* One op to be evaluated. Operands are in the order of ops.def; results have their shapes and memory already.
+ * No result may overlap an operand. */
 typedef struct EvalCall {
     const Op *op;
     int operands;
@@ -68,7 +69,8 @@ int64_t eval_int(const EvalCall *c, const char *name, int64_t otherwise);
 bool eval_bool(const EvalCall *c, const char *name, bool otherwise);
 const char *eval_string(const EvalCall *c, const char *name, const char *otherwise);
 /* An axis operand in 0 .. rank-1. */
-MUST_USE bool eval_axis(const EvalCall *c, const char *name, int64_t otherwise, int rank, int *axis, Error *err);
+MUST_USE bool eval_axis(const EvalCall *c, const char *name, int64_t otherwise, int rank, int *axis,
+                        Error *err);
 /* "NAME: " and the text. */
 bool eval_error(const EvalCall *c, Error *err, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

@@ -1,7 +1,8 @@
 /* Gathers. Indices come at run time; negative ones count from the end, and those out of range are errors. */
 #include "runtime/eval/eval.h"
 
-static bool read_index(const EvalCall *c, const Tensor *indices, int64_t i, int64_t n, int64_t *out, Error *err)
+static bool read_index(const EvalCall *c, const Tensor *indices, int64_t i, int64_t n, int64_t *out,
+                       Error *err)
 {
     int64_t v = tensor_get_int(indices, i);
     *out = v < 0 ? v + n : v;

@@ -6,7 +6,8 @@
 /* out[..., o] = sum over i of x[..., i] * weight[o, i], + bias[o] */
 bool eval_linear(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x"), *weight = eval_operand(c, "weight"), *bias = eval_operand(c, "bias");
+    const Tensor *x = eval_operand(c, "x"), *weight = eval_operand(c, "weight"),
+                 *bias = eval_operand(c, "bias");
     Tensor *out = c->result[0];
     int64_t outs = weight->dim[0], ins = weight->dim[1];
     for (int64_t i = 0; i < out->count; i++) {
@@ -19,7 +20,8 @@ bool eval_linear(const EvalCall *c, Error *err)
     return true;
 }
 
-/* A matmul operand as [batches..., rows, columns]; a vector is a row on the left and a column on the right. */
+/* A matmul operand as [batches..., rows, columns]; a vector is a row on the left and a column on the right.
+ */
 static void as_matrix(const Tensor *t, bool left, bool transposed, Tensor *out, int64_t *row, int64_t *column)
 {
     *out = *t;
@@ -89,7 +91,8 @@ enum { MAX_SPATIAL = 3 };
 
 typedef struct Window {
     int spatial;
-    int64_t stride[MAX_SPATIAL], dilation[MAX_SPATIAL], before[MAX_SPATIAL]; /* zeros before the first element */
+    int64_t stride[MAX_SPATIAL], dilation[MAX_SPATIAL],
+        before[MAX_SPATIAL]; /* zeros before the first element */
 } Window;
 
 static void spatial_numbers(const EvalCall *c, const char *name, int spatial, int64_t *out)
@@ -124,8 +127,8 @@ static bool read_window(const EvalCall *c, const Tensor *x, const Tensor *weight
 }
 
 /* The kernel at output position `out`: the sum over one channel of x and one of the weight. */
-static double dot_window(const Tensor *x, int64_t x_first, const Tensor *weight, int64_t w_first, const Window *w,
-                         const int64_t *out)
+static double dot_window(const Tensor *x, int64_t x_first, const Tensor *weight, int64_t w_first,
+                         const Window *w, const int64_t *out)
 {
     double sum = 0;
     Cursor k;
@@ -146,12 +149,14 @@ static double dot_window(const Tensor *x, int64_t x_first, const Tensor *weight,
 
 bool eval_conv(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x"), *weight = eval_operand(c, "weight"), *bias = eval_operand(c, "bias");
+    const Tensor *x = eval_operand(c, "x"), *weight = eval_operand(c, "weight"),
+                 *bias = eval_operand(c, "bias");
     Tensor *out = c->result[0];
     Window w;
     if (!read_window(c, x, weight, &w, err))
         return false;
-    int64_t groups = eval_int(c, "groups", 1), ins = weight->dim[1], outs = weight->dim[0], plane = 1, taps = 1;
+    int64_t groups = eval_int(c, "groups", 1), ins = weight->dim[1], outs = weight->dim[0], plane = 1,
+            taps = 1;
     if (groups < 1 || outs % groups || ins * groups != x->dim[1])
         return eval_error(c, err, "the channels do not fit the groups");
     for (int i = 0; i < w.spatial; i++) {
@@ -164,8 +169,8 @@ bool eval_conv(const EvalCall *c, Error *err)
         int64_t o = at.index[1], first = o / (outs / groups) * ins;
         double sum = bias ? tensor_get(bias, o) : 0;
         for (int64_t k = 0; k < ins; k++)
-            sum += dot_window(x, (at.index[0] * x->dim[1] + first + k) * plane, weight, (o * ins + k) * taps, &w,
-                              at.index + 2);
+            sum += dot_window(x, (at.index[0] * x->dim[1] + first + k) * plane, weight, (o * ins + k) * taps,
+                              &w, at.index + 2);
         tensor_put(out, i, sum);
     }
     return true;

@@ -1,5 +1,5 @@
-/* Softmax and the normalisations. All see a tensor as a set of groups: the elements of one group are normalised
- * together. */
+/* Softmax and the normalisations. All see a tensor as a set of groups: the elements of one group are
+ * normalised together. */
 #include <math.h>
 
 #include "runtime/eval/eval.h"
@@ -114,7 +114,8 @@ bool eval_layer_norm(const EvalCall *c, Error *err)
 /* x [N, C, ...]; everything else [C] */
 bool eval_batch_norm(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x"), *mean = eval_operand(c, "mean"), *variance = eval_operand(c, "variance");
+    const Tensor *x = eval_operand(c, "x"), *mean = eval_operand(c, "mean"),
+                 *variance = eval_operand(c, "variance");
     const Tensor *gamma = eval_operand(c, "gamma"), *beta = eval_operand(c, "beta");
     Tensor *out = c->result[0];
     double epsilon = eval_number(c, "epsilon", 1e-5f);
@@ -124,7 +125,8 @@ bool eval_batch_norm(const EvalCall *c, Error *err)
     tensor_strides(x, stride);
     for (int64_t i = 0; i < x->count; i++) {
         int64_t channel = i / stride[1] % x->dim[1];
-        double v = (tensor_get(x, i) - tensor_get(mean, channel)) / sqrt(tensor_get(variance, channel) + epsilon);
+        double v =
+            (tensor_get(x, i) - tensor_get(mean, channel)) / sqrt(tensor_get(variance, channel) + epsilon);
         v = gamma ? v * tensor_get(gamma, channel) : v;
         tensor_put(out, i, beta ? v + tensor_get(beta, channel) : v);
     }
@@ -134,7 +136,8 @@ bool eval_batch_norm(const EvalCall *c, Error *err)
 /* x [N, C, ...]: each channel of each item on its own; gamma and beta [C] */
 bool eval_instance_norm(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x"), *gamma = eval_operand(c, "gamma"), *beta = eval_operand(c, "beta");
+    const Tensor *x = eval_operand(c, "x"), *gamma = eval_operand(c, "gamma"),
+                 *beta = eval_operand(c, "beta");
     Tensor *out = c->result[0];
     double epsilon = eval_number(c, "epsilon", 1e-5f);
     bool within[IR_MAX_RANK];

@@ -27,8 +27,8 @@ static bool reduced_axes(const EvalCall *c, int rank, bool *reduced, Error *err)
     return true;
 }
 
-/* Lane 0 is where each group begins, in the order of the result's elements; the members of a group are walked by a
- * second cursor. */
+/* Lane 0 is where each group begins, in the order of the result's elements; the members of a group are walked
+ * by a second cursor. */
 static void split_axes(const Tensor *x, const bool *reduced, Cursor *groups, Cursor *members)
 {
     int64_t stride[IR_MAX_RANK], dim[2][IR_MAX_RANK], step[2][IR_MAX_RANK];
@@ -93,11 +93,11 @@ static double step_abs(double v, double x)
     return v + fabs(x);
 }
 
-#define REDUCE(name, first, step, end)                                                              \
-    bool eval_##name(const EvalCall *c, Error *err)                                                 \
-    {                                                                                               \
-        static const Reduction r = {first, step, end};                                              \
-        return reduce(c, &r, err);                                                                  \
+#define REDUCE(name, first, step, end)                                                                       \
+    bool eval_##name(const EvalCall *c, Error *err)                                                          \
+    {                                                                                                        \
+        static const Reduction r = {first, step, end};                                                       \
+        return reduce(c, &r, err);                                                                           \
     }
 
 REDUCE(reduce_sum, 0, step_sum, NULL)
@@ -232,7 +232,8 @@ static bool worse(const Heap *h, int64_t i, int64_t j)
     double b = h->sign * tensor_get(h->values, h->first + j * h->step);
     if (a != b || !h->places)
         return a < b;
-    return tensor_get_int(h->places, h->first + i * h->step) > tensor_get_int(h->places, h->first + j * h->step);
+    return tensor_get_int(h->places, h->first + i * h->step) >
+           tensor_get_int(h->places, h->first + j * h->step);
 }
 
 static void exchange(const Heap *h, int64_t i, int64_t j)

@@ -1,4 +1,5 @@
-/* Slices. Their corners may be computed at run time, while shapes are declared: what does not fit is an error. */
+/* Slices. Their corners may be computed at run time, while shapes are declared: what does not fit is an
+ * error. */
 #include "runtime/eval/eval.h"
 
 /* A box in a tensor: `first` element and `stride` in elements for each axis of it, `dim` indices. */
@@ -32,7 +33,8 @@ static void python_slice(int64_t n, int64_t step, bool begin_open, bool end_open
 /* The box of slice_by_index and slice_update in `x`. */
 static bool read_box(const EvalCall *c, const Tensor *x, Box *box, Error *err)
 {
-    const Tensor *begin = eval_operand(c, "begin"), *end = eval_operand(c, "end"), *stride = eval_operand(c, "stride");
+    const Tensor *begin = eval_operand(c, "begin"), *end = eval_operand(c, "end"),
+                 *stride = eval_operand(c, "stride");
     const Tensor *begin_mask = eval_operand(c, "begin_mask"), *end_mask = eval_operand(c, "end_mask");
     const Tensor *squeeze = eval_operand(c, "squeeze_mask");
     int64_t dense[IR_MAX_RANK];
@@ -99,7 +101,8 @@ bool eval_slice_update(const EvalCall *c, Error *err)
     if (!read_box(c, x, &box, err))
         return false;
     if (!box_fits(c, &box, x->rank, update))
-        return eval_error(c, err, "the update does not have the shape of the slice: an index is out of range");
+        return eval_error(c, err,
+                          "the update does not have the shape of the slice: an index is out of range");
     tensor_move(out, 0, x, 0, out->count);
     Cursor at;
     cursor_begin(&at, x->rank, box.dim);
@@ -122,8 +125,9 @@ bool eval_slice_by_size(const EvalCall *c, Error *err)
         int64_t from = tensor_get_int(begin, i);
         from += from < 0 ? x->dim[i] : 0;
         if (from < 0 || from > x->dim[i] - out->dim[i])
-            return eval_error(c, err, "%lld elements from index %lld on are out of range for the %lld of axis %d",
-                              (long long)out->dim[i], (long long)tensor_get_int(begin, i), (long long)x->dim[i], i);
+            return eval_error(
+                c, err, "%lld elements from index %lld on are out of range for the %lld of axis %d",
+                (long long)out->dim[i], (long long)tensor_get_int(begin, i), (long long)x->dim[i], i);
         first += from * dense[i];
     }
     Cursor at;

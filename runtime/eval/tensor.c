@@ -20,16 +20,11 @@ bool tensor_is_float(const Tensor *t)
 double tensor_get(const Tensor *t, int64_t i)
 {
     switch (t->store) {
-    case DT_FP32:
-        return ((const float *)t->constant)[i];
-    case DT_FP16:
-        return half_to_float(((const uint16_t *)t->constant)[i]);
-    case DT_BF16:
-        return bf16_to_float(((const uint16_t *)t->constant)[i]);
-    case DT_FP64:
-        return ((const double *)t->constant)[i];
-    default:
-        return (double)tensor_get_int(t, i);
+    case DT_FP32: return ((const float *)t->constant)[i];
+    case DT_FP16: return half_to_float(((const uint16_t *)t->constant)[i]);
+    case DT_BF16: return bf16_to_float(((const uint16_t *)t->constant)[i]);
+    case DT_FP64: return ((const double *)t->constant)[i];
+    default: return (double)tensor_get_int(t, i);
     }
 }
 
@@ -42,24 +37,16 @@ static int64_t cut(double v)
 int64_t tensor_get_int(const Tensor *t, int64_t i)
 {
     switch (t->store) {
-    case DT_INT32:
-        return ((const int32_t *)t->constant)[i];
+    case DT_INT32: return ((const int32_t *)t->constant)[i];
     case DT_BOOL:
-    case DT_UINT8:
-        return ((const uint8_t *)t->constant)[i];
-    case DT_INT8:
-        return ((const int8_t *)t->constant)[i];
-    case DT_INT16:
-        return ((const int16_t *)t->constant)[i];
-    case DT_UINT16:
-        return ((const uint16_t *)t->constant)[i];
-    case DT_UINT32:
-        return ((const uint32_t *)t->constant)[i];
+    case DT_UINT8: return ((const uint8_t *)t->constant)[i];
+    case DT_INT8: return ((const int8_t *)t->constant)[i];
+    case DT_INT16: return ((const int16_t *)t->constant)[i];
+    case DT_UINT16: return ((const uint16_t *)t->constant)[i];
+    case DT_UINT32: return ((const uint32_t *)t->constant)[i];
     case DT_INT64:
-    case DT_UINT64:
-        return ((const int64_t *)t->constant)[i];
-    default:
-        return cut(tensor_get(t, i));
+    case DT_UINT64: return ((const int64_t *)t->constant)[i];
+    default: return cut(tensor_get(t, i));
     }
 }
 
@@ -74,23 +61,12 @@ static uint16_t bf16_from_float(float f)
 void tensor_put(Tensor *t, int64_t i, double v)
 {
     switch (t->store) {
-    case DT_FP32:
-        ((float *)t->data)[i] = (float)v;
-        break;
-    case DT_FP16:
-        ((uint16_t *)t->data)[i] = half_from_float((float)v);
-        break;
-    case DT_BF16:
-        ((uint16_t *)t->data)[i] = bf16_from_float((float)v);
-        break;
-    case DT_FP64:
-        ((double *)t->data)[i] = v;
-        break;
-    case DT_BOOL:
-        ((uint8_t *)t->data)[i] = v != 0;
-        break;
-    default:
-        tensor_put_int(t, i, cut(v));
+    case DT_FP32: ((float *)t->data)[i] = (float)v; break;
+    case DT_FP16: ((uint16_t *)t->data)[i] = half_from_float((float)v); break;
+    case DT_BF16: ((uint16_t *)t->data)[i] = bf16_from_float((float)v); break;
+    case DT_FP64: ((double *)t->data)[i] = v; break;
+    case DT_BOOL: ((uint8_t *)t->data)[i] = v != 0; break;
+    default: tensor_put_int(t, i, cut(v));
     }
 }
 
@@ -98,26 +74,15 @@ void tensor_put_int(Tensor *t, int64_t i, int64_t v)
 {
     switch (t->store) {
     case DT_INT32:
-    case DT_UINT32:
-        ((uint32_t *)t->data)[i] = (uint32_t)v;
-        break;
-    case DT_BOOL:
-        ((uint8_t *)t->data)[i] = v != 0;
-        break;
+    case DT_UINT32: ((uint32_t *)t->data)[i] = (uint32_t)v; break;
+    case DT_BOOL: ((uint8_t *)t->data)[i] = v != 0; break;
     case DT_INT8:
-    case DT_UINT8:
-        ((uint8_t *)t->data)[i] = (uint8_t)v;
-        break;
+    case DT_UINT8: ((uint8_t *)t->data)[i] = (uint8_t)v; break;
     case DT_INT16:
-    case DT_UINT16:
-        ((uint16_t *)t->data)[i] = (uint16_t)v;
-        break;
+    case DT_UINT16: ((uint16_t *)t->data)[i] = (uint16_t)v; break;
     case DT_INT64:
-    case DT_UINT64:
-        ((int64_t *)t->data)[i] = v;
-        break;
-    default:
-        tensor_put(t, i, (double)v);
+    case DT_UINT64: ((int64_t *)t->data)[i] = v; break;
+    default: tensor_put(t, i, (double)v);
     }
 }
 
@@ -125,8 +90,8 @@ void tensor_move(Tensor *to, int64_t to_first, const Tensor *from, int64_t from_
 {
     size_t size = (size_t)dtype_info[to->store].bits / 8;
     if (to->store == from->store && count) {
-        memcpy((char *)to->data + (size_t)to_first * size, (const char *)from->constant + (size_t)from_first * size,
-               (size_t)count * size);
+        memcpy((char *)to->data + (size_t)to_first * size,
+               (const char *)from->constant + (size_t)from_first * size, (size_t)count * size);
         return;
     }
     bool real = tensor_is_float(to) || tensor_is_float(from);
