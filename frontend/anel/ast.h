@@ -69,6 +69,7 @@ typedef struct Scanner {
     const Source *source;
     const char *p, *end;
     int last;           /* the token before */
+    uint32_t last_end;  /* where it ends, line ends left out */
     bool fragment;      /* the expression in a template */
     int open;           /* brackets and braces that are open, and where */
     uint32_t opener[MAX_DEPTH];
@@ -98,6 +99,9 @@ Node *node_float(Parser *p, Span at);
 
 union ANEL_YYSTYPE;
 int anel_yylex(union ANEL_YYSTYPE *value, Span *at, Parser *p);
+/* Where the token at `at`, which is not wanted, begins a line: brackets that the lines before left open are what is wrong.
+ * Says so and closes them. */
+void scanner_drop_brackets(Parser *p, Span at);
 
 /* ---- parse.y ---- */
 

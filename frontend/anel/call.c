@@ -172,13 +172,13 @@ static bool bind_params(Elab *e, const Layer *l, const Args *args, Span *at)
         int target = layer_target(e, l, args->call->kid[i], i, given);
         if (target < 0) {
             ok = false;
-            continue;
+            break;
         }
         given[target] = true;
         at[target] = args->call->kid[i]->span;
         define(e, callee->root, params->kid[target]->text, typed(e, params->kid[target], args->value[i], at[target]));
     }
-    for (int i = 0; i < params->kids; i++)
+    for (int i = 0; ok && i < params->kids; i++)
         if (!given[i] && !params->kid[i]->kid[1]) {
             elab_error(e, args->call->span, "layer '%s' needs '%s'", l->name, params->kid[i]->text);
             ok = false;
@@ -217,12 +217,12 @@ static AnelValue fit_results(Elab *e, const Layer *l, AnelValue v)
     if (!results || v.kind == ANEL_ERROR)
         return v;
     if (results->kids == 1)
-        return fit_shape(e, results->kid[0], v, who, l->node->span);
+        return fit_shape(e, results->kid[0], v, who, results->span);
     if (v.kind != ANEL_LIST || v.list.count != results->kids)
-        return elab_error(e, l->node->span, "'%s' declares %d results, but returns %s", l->name, results->kids,
+        return elab_error(e, results->span, "'%s' declares %d results, but returns %s", l->name, results->kids,
                           describe(e, &v));
     for (int i = 0; i < results->kids; i++)
-        if (fit_shape(e, results->kid[i], v.list.item[i], who, l->node->span).kind == ANEL_ERROR)
+        if (fit_shape(e, results->kid[i], v.list.item[i], who, results->span).kind == ANEL_ERROR)
             return value_error;
     return v;
 }

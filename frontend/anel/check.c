@@ -203,14 +203,26 @@ static void check_one(Elab *e, const Unit *unit, const Node *node)
     HASH_CLEAR(hh, c.names);
 }
 
+static void check_unique(Elab *e, const Unit *unit, const Node *layer)
+{
+    const Layer *l = unit_find(unit, layer->text);
+    if (l->node == layer)
+        return;
+    diag_error(e->diags, layer->span, "there is a layer '%s' already", layer->text);
+    diag_note(e->diags, l->node->span, "here");
+}
+
 bool check_units(Elab *e)
 {
     int before = e->diags->errors;
     for (const Unit *u = e->units; u; u = u->next) {
         const Node *root = u->file->root;
-        for (int i = 0; i < root->kids; i++)
+        for (int i = 0; i < root->kids; i++) {
+            if (root->kid[i]->kind == N_LAYER)
+                check_unique(e, u, root->kid[i]);
             if (root->kid[i]->kind != N_IMPORT)
                 check_one(e, u, root->kid[i]);
+        }
     }
     return e->diags->errors == before;
 }

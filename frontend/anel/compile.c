@@ -186,14 +186,13 @@ static void run_model(Elab *e, Unit *unit, const Node *model, AnelModel *out)
     Scope scope = {0};
     Frame frame = {.node = model, .unit = unit, .scope = &scope, .root = &scope};
     e->frame = &frame;
+    int before = e->diags->errors;
     begin_function(e, model);
     out->name = e->func->name;
     out->param = run_params(e, model);
     out->params = model->kid[0]->kids;
-    int before = e->diags->errors;
     bool ok = find_context(e, model, &out->context);
-    if (!e->told) /* a parameter without a value would be an error at every use */
-        run_block(e, model->kid[1]);
+    run_block(e, model->kid[1]);
     if (ok && e->diags->errors == before && !e->exhausted && find_logits(e, model, &out->vocab)) {
         weights_settle(e);
         settle_buckets(e, out);

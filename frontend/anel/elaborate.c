@@ -204,15 +204,10 @@ static void run_body(Elab *e, void *context)
 static void run_if(Elab *e, const Node *n)
 {
     while (n && n->kind == N_IF) {
-        AnelValue v = eval(e, n->kid[0]);
-        if (v.kind == ANEL_ERROR)
+        bool taken;
+        if (!eval_truth(e, n->kid[0], &taken))
             return;
-        if (v.kind != ANEL_BOOL) {
-            elab_error(e, n->kid[0]->span, "a condition is true or false, not %s%s", describe(e, &v),
-                       v.kind == ANEL_TENSOR || v.kind == ANEL_NONE ? "; compare with none: x != none" : "");
-            return;
-        }
-        if (v.boolean) {
+        if (taken) {
             run_block(e, n->kid[1]);
             return;
         }

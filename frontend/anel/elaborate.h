@@ -204,6 +204,8 @@ AnelValue typed(Elab *e, const Node *param, AnelValue v, Span at);
 AnelValue eval(Elab *e, const Node *n);
 /* As eval, but an error where the value is no whole number in [least, most]. */
 bool eval_int(Elab *e, const Node *n, const char *what, int64_t least, int64_t most, int64_t *out);
+/* A condition; false after an error. */
+bool eval_truth(Elab *e, const Node *n, bool *out);
 AnelValue eval_binary(Elab *e, const Node *n, const AnelValue *a, const AnelValue *b);
 
 /* ---- weight.c ---- */

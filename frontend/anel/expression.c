@@ -134,39 +134,38 @@ AnelValue eval_binary(Elab *e, const Node *n, const AnelValue *a, const AnelValu
     return elab_error(e, n->span, "'%s' is not for %s and %s", n->text, describe(e, a), describe(e, b));
 }
 
-/* false: an error. */
-static bool truth(Elab *e, const Node *n, const AnelValue *v, bool *out)
+bool eval_truth(Elab *e, const Node *n, bool *out)
 {
-    if (v->kind == ANEL_BOOL) {
-        *out = v->boolean;
+    AnelValue v = eval(e, n);
+    bool maybe = v.kind == ANEL_TENSOR || v.kind == ANEL_NONE;
+    if (v.kind == ANEL_BOOL) {
+        *out = v.boolean;
         return true;
     }
-    if (v->kind != ANEL_ERROR)
-        elab_error(e, n->span, "a condition is true or false, not %s%s", describe(e, v),
-                   v->kind == ANEL_TENSOR || v->kind == ANEL_NONE ? "; compare with none: x != none" : "");
+    if (v.kind != ANEL_ERROR)
+        elab_error(e, n->span, "a condition is true or false, not %s%s", describe(e, &v),
+                   maybe ? "; compare with none: x != none" : "");
     return false;
 }
 
 static AnelValue eval_logic(Elab *e, const Node *n)
 {
     bool a, b;
-    AnelValue left = eval(e, n->kid[0]);
-    if (!truth(e, n->kid[0], &left, &a))
+    if (!eval_truth(e, n->kid[0], &a))
         return value_error;
     if (a == is(n, "or"))
         return value_bool(a);
-    AnelValue right = eval(e, n->kid[1]);
-    return truth(e, n->kid[1], &right, &b) ? value_bool(b) : value_error;
+    return eval_truth(e, n->kid[1], &b) ? value_bool(b) : value_error;
 }
 
 static AnelValue eval_unary(Elab *e, const Node *n)
 {
-    AnelValue v = eval(e, n->kid[0]);
     bool b;
+    if (is(n, "not"))
+        return eval_truth(e, n->kid[0], &b) ? value_bool(!b) : value_error;
+    AnelValue v = eval(e, n->kid[0]);
     if (v.kind == ANEL_ERROR)
         return v;
-    if (is(n, "not"))
-        return truth(e, n->kid[0], &v, &b) ? value_bool(!b) : value_error;
     if (v.kind == ANEL_TENSOR) {
         AnelValue minus = value_float(-1);
         return emit_arithmetic(e, "*", &v, &minus, n->span);
@@ -277,9 +276,8 @@ static AnelValue eval_each(Elab *e, const Node *n)
 
 static AnelValue eval_cond(Elab *e, const Node *n)
 {
-    AnelValue v = eval(e, n->kid[1]);
     bool b;
-    if (!truth(e, n->kid[1], &v, &b))
+    if (!eval_truth(e, n->kid[1], &b))
         return value_error;
     return eval(e, n->kid[b ? 0 : 2]);
 }

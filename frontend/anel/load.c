@@ -150,11 +150,8 @@ static void add_layer(Elab *e, Unit *unit, const Node *n)
 {
     Layer *l;
     HASH_FIND_STR(unit->layers, n->text, l);
-    if (l) {
-        diag_error(e->diags, n->span, "there is a layer '%s' already", n->text);
-        diag_note(e->diags, l->node->span, "here");
+    if (l) /* check.c reports it */
         return;
-    }
     l = arena_new(&e->scratch, Layer);
     *l = (Layer){.name = n->text, .node = n, .unit = unit};
     HASH_ADD_KEYPTR(hh, unit->layers, l->name, strlen(l->name), l);

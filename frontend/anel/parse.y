@@ -287,13 +287,15 @@ static void anel_yyerror(Span *at, Parser *p, const char *message)
     diag_error(p->diags, *at, "nested too deeply");
 }
 
-/* "'foo'", "the end of the line" */
-static void describe(Text *out, const yypcontext_t *context)
+/* "'foo'", "end of the line" */
+static void describe(Text *out, const yypcontext_t *context, bool fragment)
 {
     yysymbol_kind_t kind = yypcontext_token(context);
     const Span *at = yypcontext_location(context);
-    if (kind == YYSYMBOL_NEWLINE || kind == YYSYMBOL_YYEOF)
-        text_printf(out, "the %s", yysymbol_name(kind));
+    if (kind == YYSYMBOL_YYEOF && fragment)
+        text_puts(out, "end of the expression");
+    else if (kind == YYSYMBOL_NEWLINE || kind == YYSYMBOL_YYEOF)
+        text_puts(out, yysymbol_name(kind));
     else if (kind == YYSYMBOL_STRING)
         text_puts(out, "a string");
     else
@@ -317,12 +319,14 @@ static void describe_expected(Text *out, const yypcontext_t *context)
 static int yyreport_syntax_error(const yypcontext_t *context, Parser *p)
 {
     const Scanner *s = &p->scanner;
+    if (!p->told && yypcontext_token(context) != YYSYMBOL_YYEOF)
+        scanner_drop_brackets(p, *yypcontext_location(context));
     if (p->told) {
         p->told = false;
         return 0;
     }
     Text text = {0};
-    describe(&text, context);
+    describe(&text, context, s->fragment);
     describe_expected(&text, context);
     diag_error(p->diags, *yypcontext_location(context), "unexpected %s", text_cstr(&text));
     if (yypcontext_token(context) == YYSYMBOL_YYEOF && s->open && !s->fragment)

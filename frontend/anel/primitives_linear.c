@@ -21,7 +21,7 @@ AnelValue primitive_embed(Elab *e, Call *c)
     if (!table || !ids)
         return value_error;
     Type t = tensor_type(table), i = tensor_type(ids);
-    if (t.rank != 2)
+    if (t.rank != 2 || t.dim[0] < 0)
         return elab_error(e, c->at[0], "embed: the table must be [rows, length], not %s", dims_string(e, &t));
     if (dtype_is_float(i.dtype))
         return elab_error(e, c->at[1], "embed: the ids must be whole numbers, such as token and position");

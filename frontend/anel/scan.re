@@ -87,6 +87,15 @@ static void drop_brackets(Parser *p)
         s->open--;
 }
 
+void scanner_drop_brackets(Parser *p, Span at)
+{
+    uint32_t i = at.start;
+    while (i > 0 && (at.source->text[i - 1] == ' ' || at.source->text[i - 1] == '\t'))
+        i--;
+    if (i > 0 && at.source->text[i - 1] == '\n' && !p->scanner.fragment)
+        drop_brackets(p);
+}
+
 /* A token that stands at the beginning of a line only, or behind one: the line before it ends if it has not. */
 static int end_line_before(Parser *p, const char *from, int token)
 {
@@ -218,6 +227,11 @@ int anel_yylex(union ANEL_YYSTYPE *value, Span *at, Parser *p)
         token = s->fragment ? START_EXPRESSION : START_FILE;
     else
         token = scan(p, &from);
-    *at = (Span){s->source, offset(s, from), (uint32_t)(s->p > from ? s->p - from : 0)};
+    if (token == END && !s->fragment) /* behind the last thing there is, not behind the blank lines that follow */
+        *at = (Span){s->source, s->last_end, 0};
+    else
+        *at = (Span){s->source, offset(s, from), (uint32_t)(s->p > from ? s->p - from : 0)};
+    if (token != NEWLINE)
+        s->last_end = at->start + at->length;
     return s->last = token;
 }
