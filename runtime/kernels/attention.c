@@ -66,12 +66,8 @@ size_t compute_attention_prefill_room(const Compute *c, size_t kv_heads, size_t 
 static void pack_keys(const Kernels *k, float *to, const float *from, size_t ld, size_t d, size_t s)
 {
     size_t mr = (size_t)k->mr;
-    for (size_t i = 0; i < s; i += mr, to += mr * round_up(d, GROUP)) {
-        if (s - i < mr)
-            memset(to, 0, mr * round_up(d, GROUP) * sizeof *to);
-        for (size_t p = 0; p < d; p += GROUP)
-            k->transpose(to + p * mr, GROUP, from + p * ld + i, ld, least(GROUP, d - p), least(mr, s - i));
-    }
+    for (size_t i = 0; i < s; i += mr, to += mr * round_up(d, GROUP))
+        compute_pack_transposed(k, to, from + i, ld, s - i, d);
 }
 
 static void pack_values(const Kernels *k, float *to, const float *from, size_t ld, size_t d, size_t s)

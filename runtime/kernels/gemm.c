@@ -6,7 +6,7 @@
 
 #include "runtime/kernels/compute.h"
 
-enum { DEPTH = 256, ROWS = 168, GROUP = 16 };
+enum { DEPTH = 256, ROWS = 336, GROUP = 16 };
 #define MOST_PACKED ((size_t)2 << 20) /* floats of B */
 
 typedef struct Product {
@@ -59,36 +59,54 @@ size_t compute_gemm_room(const Compute *c, size_t m, size_t n, size_t k)
 
 /* ---- packing ---- */
 
-static void pack_panel_b(const Product *g, float *to, size_t p, size_t depth, size_t j, size_t n)
+/* Where row p of panel j / nr begins. */
+static float *packed_row(const Product *g, size_t p, size_t j)
 {
-    const Kernels *k = g->kernels;
-    size_t nr = (size_t)k->nr;
-    if (!g->b_transposed) {
-        k->pack_columns(to, g->b + p * g->ldb + j, g->ldb, depth, n);
-        return;
-    }
-    if (n < nr)
-        memset(to, 0, depth * nr * sizeof *to);
-    k->transpose(to, nr, g->b + j * g->ldb + p, g->ldb, n, depth);
+    size_t nr = (size_t)g->kernels->nr, chunk = p / DEPTH * DEPTH;
+    return g->packed_b + chunk * round_up(g->columns, nr) + j * least(DEPTH, g->k - chunk) + (p - chunk) * nr;
 }
 
-static void pack_b(void *ctx, int index, int count)
+/* B[k,n]: a few rows at a time, because they are far apart. */
+static void pack_rows(void *ctx, int index, int count)
 {
     const Product *g = ctx;
-    size_t nr = (size_t)g->kernels->nr, panels = (g->columns + nr - 1) / nr;
-    size_t chunks = (g->k + DEPTH - 1) / DEPTH, item, end;
-    pool_range(panels * chunks, 1, index, count, &item, &end);
-    for (; item < end; item++) {
-        size_t p = item / panels * DEPTH, j = item % panels * nr, depth = least(DEPTH, g->k - p);
-        float *to = g->packed_b + p * panels * nr + j * depth;
-        pack_panel_b(g, to, p, depth, g->column + j, least(nr, g->columns - j));
+    size_t nr = (size_t)g->kernels->nr, p, end;
+    for (pool_range(g->k, GROUP, index, count, &p, &end); p < end; p += GROUP)
+        for (size_t j = 0; j < g->columns; j += nr)
+            g->kernels->pack_columns(packed_row(g, p, j), g->b + p * g->ldb + g->column + j, g->ldb,
+                                     least(GROUP, end - p), least(nr, g->columns - j));
+}
+
+/* B[n,k]: a panel at a time. */
+static void pack_transposed(void *ctx, int index, int count)
+{
+    const Product *g = ctx;
+    size_t nr = (size_t)g->kernels->nr, j, end;
+    for (pool_range(g->columns, nr, index, count, &j, &end); j < end; j += nr) {
+        for (size_t p = 0; p < g->k; p += DEPTH) {
+            size_t n = least(nr, end - j), depth = least(DEPTH, g->k - p);
+            float *to = packed_row(g, p, j);
+            if (n < nr)
+                memset(to, 0, depth * nr * sizeof *to);
+            g->kernels->transpose(to, nr, g->b + (g->column + j) * g->ldb + p, g->ldb, n, depth);
+        }
+    }
+}
+
+/* Whole squares are quick to transpose, so more columns are taken than a panel has rows. */
+void compute_pack_transposed(const Kernels *k, float *to, const float *x, size_t ldx, size_t m, size_t depth)
+{
+    size_t mr = (size_t)k->mr, width = least(m, round_up(mr, 8));
+    _Alignas(64) float square[GROUP * GROUP] = {0};
+    for (size_t p = 0; p < depth; p += GROUP) {
+        k->transpose(square, GROUP, x + p * ldx, ldx, least(GROUP, depth - p), width);
+        memcpy(to + p * mr, square, mr * GROUP * sizeof *to);
     }
 }
 
 static void pack_panel_a(const Product *g, float *to, size_t i, size_t m, size_t p, size_t depth)
 {
     const Kernels *k = g->kernels;
-    size_t mr = (size_t)k->mr;
     if (!g->a_transposed) {
         if (g->a.half)
             k->pack_f16(to, (const uint16_t *)g->a.data + i * g->lda + p, g->lda, m, depth);
@@ -96,11 +114,8 @@ static void pack_panel_a(const Product *g, float *to, size_t i, size_t m, size_t
             k->pack_f32(to, (const float *)g->a.data + i * g->lda + p, g->lda, m, depth);
         return;
     }
-    if (m < mr)
-        memset(to, 0, mr * round_up(depth, GROUP) * sizeof *to);
     const float *from = (const float *)g->a.data + p * g->lda + i;
-    for (size_t q = 0; q < depth; q += GROUP)
-        k->transpose(to + q * mr, GROUP, from + q * g->lda, g->lda, least(GROUP, depth - q), m);
+    compute_pack_transposed(k, to, from, g->lda, g->m - i, depth);
 }
 
 /* ---- multiplying ---- */
@@ -128,6 +143,17 @@ typedef struct Part {
     float *block;
 } Part;
 
+/* Asks for the shares i to i + step of `count` of a panel of B, to the second level cache. */
+static void fetch_part(const float *panel, size_t size, size_t i, size_t step, size_t count)
+{
+#if defined(__GNUC__)
+    for (size_t at = size * i / count; at < least(size, size * (i + step) / count); at += 16)
+        __builtin_prefetch(panel + at, 0, 2);
+#else
+    (void)panel, (void)size, (void)i, (void)step, (void)count;
+#endif
+}
+
 /* C (+)= A . B for one block of rows and one chunk of k. */
 static void multiply_block(const Product *g, const Part *part, size_t i0, size_t m, size_t p, const float *bias)
 {
@@ -139,6 +165,8 @@ static void multiply_block(const Product *g, const Part *part, size_t i0, size_t
         pack_panel_a(g, part->block + i * padded, i0 + i, least(mr, m - i), p, depth);
     for (size_t j = part->column; j < part->column_end; j += nr) {
         for (size_t i = 0; i < m; i += mr) {
+            if (j + nr < part->column_end)
+                fetch_part(b + (j + nr) * depth, nr * depth, i, mr, m);
             float *c = g->c + (i0 + i) * g->ldc + g->column + j;
             compute_tile(k, depth, part->block + i * padded, b + j * depth, c, g->ldc, p == 0 ? bias + i : NULL, load,
                          least(mr, m - i), least(nr, part->column_end - j));
@@ -200,7 +228,7 @@ static void product(Compute *c, Product *g)
         g->columns = least(g->width, g->n - g->column);
         size_t down = (g->m + (size_t)k->mr - 1) / (size_t)k->mr, across = (g->columns + (size_t)k->nr - 1) / (size_t)k->nr;
         g->split_columns = slowest(across, down, threads) < slowest(down, across, threads);
-        compute_step(c, g->k * g->columns, pack_b, g);
+        compute_step(c, g->k * g->columns, g->b_transposed ? pack_transposed : pack_rows, g);
         compute_step(c, g->m * g->k, multiply, g);
     }
 }

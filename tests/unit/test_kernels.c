@@ -1,5 +1,5 @@
 /* Every level of the kernels this CPU has against sums in double precision, at awkward sizes and addresses; results that
- * must not depend on the number of threads; the pool. `--bench` measures them instead (kernel_bench). */
+ * must not depend on the number of threads; the pool. Their speed is measured by tests/support/bench_kernels.c. */
 #include <math.h>
 #include <stdatomic.h>
 #include <stdbool.h>
