@@ -19,7 +19,7 @@ MACHINE := $(shell uname -m)
 BASEFLAGS := -std=c11 -I. -I$(BUILD)/gen -ffp-contract=off -fno-math-errno -pthread \
              -DANEC_VERSION='"$(VERSION)"' \
              -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
-LIBS      := -ljansson -lm -pthread
+LIBS      := -ljansson -lutf8proc -lm -pthread
 
 ifeq ($(SYSTEM),Darwin)
   BREW      := $(shell brew --prefix 2>/dev/null || echo /opt/homebrew)

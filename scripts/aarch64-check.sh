@@ -37,7 +37,7 @@ fetch_libraries()
 {
     mkdir -p "$build/apt/lists/partial" "$build/apt/archives/partial" "$build/sysroot" || return
     : >"$build/apt/status"
-    apt update && (cd "$build/apt" && apt download libjansson-dev libssl-dev) || return
+    apt update && (cd "$build/apt" && apt download libjansson-dev libutf8proc-dev libssl-dev) || return
     for package in "$build"/apt/*.deb; do
         dpkg-deb -x "$package" "$build/sysroot" || return
     done
@@ -46,8 +46,9 @@ fetch_libraries()
     rm -f "$libraries"/*.so
 }
 
-if [ ! -e "$libraries/libcrypto.a" ] || [ ! -e "$libraries/libjansson.a" ]; then
-    echo "aarch64-check: fetching libjansson-dev and libssl-dev for arm64"
+if [ ! -e "$libraries/libcrypto.a" ] || [ ! -e "$libraries/libjansson.a" ] ||
+    [ ! -e "$libraries/libutf8proc.a" ]; then
+    echo "aarch64-check: fetching libjansson-dev, libutf8proc-dev and libssl-dev for arm64"
     fetch_libraries || exit 2
 fi
 

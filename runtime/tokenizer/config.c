@@ -58,9 +58,14 @@ static bool is_metaspace(const char *text)
     return strcmp(text, METASPACE) == 0;
 }
 
-/* Prepend U+2581, then Replace " " by U+2581: how Llama 2's files say it. */
+/* Prepend U+2581, then Replace " " by U+2581: how Llama 2's files say it. NFC changes neither, and is not
+ * changed by them: its place does not matter. */
 static bool read_normalizer(Config *c, json_t *stage, const char *type)
 {
+    if (strcmp(type, "NFC") == 0) {
+        c->t->nfc = true;
+        return true;
+    }
     if (strcmp(type, "Prepend") == 0 && is_metaspace(string_of(stage, "prepend")) && !c->metaspace) {
         c->t->prefix = PREFIX_ALWAYS;
         return true;

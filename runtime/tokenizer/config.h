@@ -6,8 +6,8 @@
 
 #include "runtime/tokenizer/internal.h"
 
-/* Fills in kind, prefix, digits, pattern and split_spaces from "normalizer" and "pre_tokenizer". Fails on
- * everything whose effect is not known exactly. */
+/* Fills in kind, nfc, prefix, digits, pattern and split_spaces from "normalizer" and "pre_tokenizer". Fails
+ * on everything whose effect is not known exactly. */
 bool config_read(Tokenizer *t, json_t *root, Error *err);
 
 /* A boolean member, `fallback` where it is missing or null. */

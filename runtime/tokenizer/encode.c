@@ -6,6 +6,7 @@
 
 #include "runtime/tokenizer/classes.h"
 #include "runtime/tokenizer/internal.h"
+#include "runtime/tokenizer/normalize.h"
 
 enum { CACHE_SLOTS = 4096, CACHED_WORD_MAX = 64 };
 
@@ -206,11 +207,22 @@ static const char *prepared(Encoder *e, const char *text, size_t *size, bool pre
     return copy;
 }
 
+static const char *composed(Encoder *e, const char *text, size_t *size)
+{
+    Text out = {0};
+    normalize_nfc(text, *size, &out);
+    const char *copy = arena_copy(&e->copies, out.data, *size = out.size);
+    text_free(&out);
+    return copy;
+}
+
 /* A stretch of text without added tokens. first: it is at the start of the whole text. */
 static bool encode_stretch(Encoder *e, const char *text, size_t size, bool first)
 {
     if (!size)
         return true;
+    if (e->t->nfc)
+        text = composed(e, text, &size);
     bool prefix = wants_prefix(e->t, text, size, first);
     if (prefix || e->t->kind == TOKENIZER_CHARACTERS)
         text = prepared(e, text, &size, prefix);

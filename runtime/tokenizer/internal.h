@@ -94,6 +94,7 @@ struct Tokenizer {
     bool fuse_unknown;     /* one for a whole run */
     bool whole_words;      /* a word that is a piece is that token, whatever the merges say (ignore_merges) */
 
+    bool nfc; /* the text is brought to normalization form C first */
     PrefixSpace prefix;
     DigitSplit digits;
     const SplitPattern *pattern; /* NULL: none */
