@@ -19,13 +19,14 @@
 #define SPIN_NS 30000
 #define MOST_THREADS 1024
 
-/* A step is published by `step` and is over when `running` falls to 0. Both sides spin first and sleep second; the
- * mutex is touched only around sleeping. Whoever goes to sleep first announces it (sleepers, caller_sleeps) and then
- * looks again; whoever changes the state first changes it and then looks for sleepers. Both are sequentially
- * consistent, so one of the two sees the other. */
+/* A step is published by `step` and is over when `running` falls to 0. Both sides spin first and sleep
+ * second; the mutex is touched only around sleeping. Whoever goes to sleep first announces it (sleepers,
+ * caller_sleeps) and then looks again; whoever changes the state first changes it and then looks for
+ * sleepers. Both are sequentially consistent, so one of the two sees the other. */
 struct Pool {
     int count;
-    int64_t spin_ns; /* 0 when there are more threads than cores: spinning would keep the others from running */
+    int64_t
+        spin_ns; /* 0 when there are more threads than cores: spinning would keep the others from running */
     pthread_t *threads;
     void (*fn)(void *ctx, int index, int count);
     void *ctx;
@@ -138,7 +139,8 @@ static void *worker(void *argument)
         wait_for_step(p, seen);
         if (atomic_load(&p->stop))
             return NULL;
-        /* A pool that came out smaller than asked for still has its final count here: threads start before steps. */
+        /* A pool that came out smaller than asked for still has its final count here: threads start
+         * before steps. */
         p->fn(p->ctx, start.index, p->count);
         finish_part(p);
     }

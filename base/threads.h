@@ -1,5 +1,6 @@
-/* A pool of threads for short parallel steps. The caller is one of the threads; the others spin for some 30 us after
- * a step, so that steps in quick succession cost about a microsecond each, and sleep after that. */
+/* A pool of threads for short parallel steps. The caller is one of the threads; the others spin for some
+ * 30 us after a step, so that steps in quick succession cost about a microsecond each, and sleep after
+ * that. */
 #ifndef BASE_THREADS_H
 #define BASE_THREADS_H
 
@@ -7,8 +8,8 @@
 
 typedef struct Pool Pool;
 
-/* threads counts the caller; 0 = the cores this process may run on (only the fast ones where the system tells them
- * apart). Where the system refuses a thread the pool is smaller. Free with pool_free. */
+/* threads counts the caller; 0 = the cores this process may run on (only the fast ones where the system
+ * tells them apart). Where the system refuses a thread the pool is smaller. Free with pool_free. */
 Pool *pool_new(int threads);
 /* NULL is allowed. No step may be running. */
 void pool_free(Pool *pool);
@@ -17,12 +18,14 @@ int pool_threads(const Pool *pool);
 /* What pool_new(0) would make. */
 int pool_default_threads(void);
 
-/* Calls fn(ctx, index, count) once for every index in [0, count), count = pool_threads(pool), index 0 on the calling
- * thread, and returns when all have returned. What the caller wrote before is seen by all of them, and what they wrote
- * is seen by the caller afterwards. One step at a time: not from inside fn, not from two threads at once. */
+/* Calls fn(ctx, index, count) once for every index in [0, count), count = pool_threads(pool), index 0 on
+ * the calling thread, and returns when all have returned. What the caller wrote before is seen by all of
+ * them, and what they wrote is seen by the caller afterwards. One step at a time: not from inside fn,
+ * not from two threads at once. */
 void pool_run(Pool *pool, void (*fn)(void *ctx, int index, int count), void *ctx);
 
-/* The index-th of `count` nearly equal parts of [0, total), cut at multiples of `align` (>= 1). May be empty. */
+/* The index-th of `count` nearly equal parts of [0, total), cut at multiples of `align` (>= 1). May be
+ * empty. */
 void pool_range(size_t total, size_t align, int index, int count, size_t *begin, size_t *end);
 
 #endif

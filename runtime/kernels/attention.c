@@ -1,6 +1,7 @@
-/* Attention. The prefill computes scores with keys down and queries across, S = K^T Q, for nr queries at a time: a
- * column is one query, so the softmax runs along the vector lanes, and the result already is the packed right-hand side
- * of out = V S. K and V of a head are packed once and used by all its blocks of queries. */
+/* Attention. The prefill computes scores with keys down and queries across, S = K^T Q, for nr queries at
+ * a time: a column is one query, so the softmax runs along the vector lanes, and the result already is
+ * the packed right-hand side of out = V S. K and V of a head are packed once and used by all its blocks
+ * of queries. */
 #include <math.h>
 #include <string.h>
 
@@ -27,7 +28,8 @@ typedef struct Run {
 static Sizes sizes_of(const Kernels *k, size_t d, size_t s)
 {
     size_t mr = (size_t)k->mr, nr = (size_t)k->nr;
-    Sizes z = {.key_panels = round_up(s, mr) * round_up(d, GROUP), .value_panels = round_up(d, mr) * round_up(s, GROUP)};
+    Sizes z = {.key_panels = round_up(s, mr) * round_up(d, GROUP),
+               .value_panels = round_up(d, mr) * round_up(s, GROUP)};
     z.key_panels = round_up(z.key_panels, 16);
     z.value_panels = round_up(z.value_panels, 16);
     z.scores = round_up(round_up(s, mr) * nr, 16);
@@ -62,12 +64,14 @@ size_t compute_attention_prefill_room(const Compute *c, size_t kv_heads, size_t 
 
 /* ---- packing ---- */
 
-/* K[d,s] with keys as rows: panels of mr keys. */
+/* K[d,s] with keys as rows: panels of mr keys. A few of the d rows at a time, because they are far apart. */
 static void pack_keys(const Kernels *k, float *to, const float *from, size_t ld, size_t d, size_t s)
 {
-    size_t mr = (size_t)k->mr;
-    for (size_t i = 0; i < s; i += mr, to += mr * round_up(d, GROUP))
-        compute_pack_transposed(k, to, from + i, ld, s - i, d);
+    size_t mr = (size_t)k->mr, panel = round_up(d, GROUP);
+    for (size_t p = 0; p < d; p += GROUP)
+        for (size_t i = 0; i < s; i += mr)
+            compute_pack_transposed(k, to + i * panel + p * mr, from + p * ld + i, ld, s - i,
+                                    least(GROUP, d - p));
 }
 
 static void pack_values(const Kernels *k, float *to, const float *from, size_t ld, size_t d, size_t s)
@@ -128,8 +132,8 @@ static void weigh_values(const Run *r, const float *panels, const float *scores,
     size_t mr = (size_t)k->mr, nr = (size_t)k->nr, panel = mr * round_up(r->p->s, GROUP);
     for (size_t key = 0; key < keys; key += DEPTH)
         for (size_t i = 0; i < r->p->d; i += mr)
-            k->tile(least(DEPTH, keys - key), panels + i / mr * panel + key * mr, scores + key * nr, out + i * nr, nr,
-                    NULL, key > 0);
+            k->tile(least(DEPTH, keys - key), panels + i / mr * panel + key * mr, scores + key * nr,
+                    out + i * nr, nr, NULL, key > 0);
 }
 
 static void query_block(const Run *r, float *scratch, size_t head, size_t q)
@@ -156,8 +160,8 @@ static void query_block(const Run *r, float *scratch, size_t head, size_t q)
         k->mul(p->out + (head * p->d + i) * p->ldo + q, out + i * nr, sums, nq);
 }
 
-/* Threads take turns at the blocks of one head, beginning with another one at each head: under a causal mask later blocks
- * cost more. */
+/* Threads take turns at the blocks of one head, beginning with another one at each head: under a causal
+ * mask later blocks cost more. */
 static void attend(void *ctx, int index, int count)
 {
     const Run *r = ctx;

@@ -10,6 +10,7 @@
 typedef __m256 V;
 enum { W = 8, MR = 6, NV = 2 };
 
+/* clang-format off */
 INLINE V vset(float x) { return _mm256_set1_ps(x); }
 INLINE V vload(const float *p) { return _mm256_loadu_ps(p); }
 INLINE void vstore(float *p, V v) { _mm256_storeu_ps(p, v); }
@@ -27,6 +28,7 @@ INLINE V vround(V a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM
 INLINE V vless(V a, V b, V x, V y) { return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
 INLINE V vcopysign(V a, V b) { return _mm256_or_ps(vabs(a), _mm256_and_ps(vset(-0.0f), b)); }
 INLINE V vload_half(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+/* clang-format on */
 
 /* All ones in the first n lanes. */
 INLINE __m256i first(size_t n)

@@ -8,6 +8,7 @@
 typedef __m512 V;
 enum { W = 16, MR = 14, NV = 2 };
 
+/* clang-format off */
 INLINE V vset(float x) { return _mm512_set1_ps(x); }
 INLINE V vload(const float *p) { return _mm512_loadu_ps(p); }
 INLINE void vstore(float *p, V v) { _mm512_storeu_ps(p, v); }
@@ -22,12 +23,17 @@ INLINE V vfma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE V vfnma(V a, V b, V c) { return _mm512_fnmadd_ps(a, b, c); }
 INLINE V vabs(V a) { return _mm512_abs_ps(a); }
 INLINE V vround(V a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-INLINE V vless(V a, V b, V x, V y) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x); }
 INLINE V vcopysign(V a, V b) { return _mm512_or_ps(vabs(a), _mm512_and_ps(vset(-0.0f), b)); }
 INLINE V vscale2(V a, V n) { return _mm512_scalef_ps(a, n); }
 INLINE float vsum(V a) { return _mm512_reduce_add_ps(a); }
 INLINE float vmost(V a) { return _mm512_reduce_max_ps(a); }
 INLINE V vload_half(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+/* clang-format on */
+
+INLINE V vless(V a, V b, V x, V y)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
+}
 
 INLINE __mmask16 first(size_t n)
 {

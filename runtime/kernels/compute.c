@@ -126,28 +126,33 @@ static void table_part(void *ctx, int index, int count)
         for (size_t i = begin; i < end; i++)
             k->softmax_row(t->y + i * t->ldy, t->x + i * t->ldx, t->columns);
         break;
-    case SOFTMAX_COLUMNS:
-        k->softmax_columns(t->y + begin, t->ldy, t->x + begin, t->ldx, t->rows, n);
-        break;
+    case SOFTMAX_COLUMNS: k->softmax_columns(t->y + begin, t->ldy, t->x + begin, t->ldx, t->rows, n); break;
     case LAYER_NORM_COLUMNS:
-        k->layer_norm_columns(t->y + begin, t->ldy, t->x + begin, t->ldx, t->gamma, t->beta, t->eps, t->rows, n);
+        k->layer_norm_columns(t->y + begin, t->ldy, t->x + begin, t->ldx, t->gamma, t->beta, t->eps, t->rows,
+                              n);
         break;
     case RMS_NORM_COLUMNS:
         k->rms_norm_columns(t->y + begin, t->ldy, t->x + begin, t->ldx, t->gamma, t->eps, t->rows, n);
         break;
-    case TRANSPOSE:
-        k->transpose(t->y + begin, t->ldy, t->x + begin * t->ldx, t->ldx, n, t->columns);
-        break;
+    case TRANSPOSE: k->transpose(t->y + begin, t->ldy, t->x + begin * t->ldx, t->ldx, n, t->columns); break;
     }
 }
 
 void compute_softmax_rows(Compute *c, float *y, const float *x, size_t rows, size_t n)
 {
-    Table t = {.kernels = c->kernels, .op = SOFTMAX_ROWS, .y = y, .x = x, .ldy = n, .ldx = n, .rows = rows, .columns = n};
+    Table t = {.kernels = c->kernels,
+               .op = SOFTMAX_ROWS,
+               .y = y,
+               .x = x,
+               .ldy = n,
+               .ldx = n,
+               .rows = rows,
+               .columns = n};
     compute_step(c, rows * n, table_part, &t);
 }
 
-void compute_softmax_columns(Compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t channels, size_t n)
+void compute_softmax_columns(Compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t channels,
+                             size_t n)
 {
     Table t = {.kernels = c->kernels, .op = SOFTMAX_COLUMNS, .y = y, .x = x, .ldy = ldy, .ldx = ldx};
     t.rows = channels;
@@ -155,10 +160,11 @@ void compute_softmax_columns(Compute *c, float *y, size_t ldy, const float *x, s
     compute_step(c, channels * n, table_part, &t);
 }
 
-void compute_layer_norm_columns(Compute *c, float *y, size_t ldy, const float *x, size_t ldx, const float *gamma,
-                                const float *beta, float eps, size_t channels, size_t n)
+void compute_layer_norm_columns(Compute *c, float *y, size_t ldy, const float *x, size_t ldx,
+                                const float *gamma, const float *beta, float eps, size_t channels, size_t n)
 {
-    Table t = {.kernels = c->kernels, .op = LAYER_NORM_COLUMNS, .y = y, .x = x, .ldy = ldy, .ldx = ldx, .eps = eps};
+    Table t = {
+        .kernels = c->kernels, .op = LAYER_NORM_COLUMNS, .y = y, .x = x, .ldy = ldy, .ldx = ldx, .eps = eps};
     t.gamma = gamma;
     t.beta = beta;
     t.rows = channels;
@@ -166,10 +172,11 @@ void compute_layer_norm_columns(Compute *c, float *y, size_t ldy, const float *x
     compute_step(c, channels * n, table_part, &t);
 }
 
-void compute_rms_norm_columns(Compute *c, float *y, size_t ldy, const float *x, size_t ldx, const float *gamma,
-                              float eps, size_t channels, size_t n)
+void compute_rms_norm_columns(Compute *c, float *y, size_t ldy, const float *x, size_t ldx,
+                              const float *gamma, float eps, size_t channels, size_t n)
 {
-    Table t = {.kernels = c->kernels, .op = RMS_NORM_COLUMNS, .y = y, .x = x, .ldy = ldy, .ldx = ldx, .eps = eps};
+    Table t = {
+        .kernels = c->kernels, .op = RMS_NORM_COLUMNS, .y = y, .x = x, .ldy = ldy, .ldx = ldx, .eps = eps};
     t.gamma = gamma;
     t.rows = channels;
     t.columns = n;
@@ -178,6 +185,13 @@ void compute_rms_norm_columns(Compute *c, float *y, size_t ldy, const float *x, 
 
 void compute_transpose(Compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t m, size_t n)
 {
-    Table t = {.kernels = c->kernels, .op = TRANSPOSE, .y = y, .x = x, .ldy = ldy, .ldx = ldx, .rows = m, .columns = n};
+    Table t = {.kernels = c->kernels,
+               .op = TRANSPOSE,
+               .y = y,
+               .x = x,
+               .ldy = ldy,
+               .ldx = ldx,
+               .rows = m,
+               .columns = n};
     compute_step(c, m * n, table_part, &t);
 }

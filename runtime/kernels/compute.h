@@ -32,7 +32,8 @@ static inline void operand_floats(const Kernels *k, Operand o, size_t at, size_t
 void compute_tile(const Kernels *k, size_t depth, const float *a, const float *b, float *c, size_t ldc,
                   const float *bias, bool load, size_t m, size_t n);
 
-/* Packs the first min(m, mr) rows of the transpose of X[depth,m] as a panel of A; rows that are missing become 0. */
+/* Packs the first min(m, mr) rows of the transpose of X[depth,m] as a panel of A; rows that are missing
+ * become 0. */
 void compute_pack_transposed(const Kernels *k, float *to, const float *x, size_t ldx, size_t m, size_t depth);
 
 #endif

@@ -25,7 +25,8 @@ static const Kernels *chosen;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 #if defined(__x86_64__)
-/* The registers the operating system saves: bits 1 and 2 of XCR0 are xmm and ymm, 5 to 7 the AVX-512 state. */
+/* The registers the operating system saves: bits 1 and 2 of XCR0 are xmm and ymm, 5 to 7 the AVX-512
+ * state. */
 static uint32_t saved_state(void)
 {
     uint32_t a, d;
@@ -36,7 +37,8 @@ static uint32_t saved_state(void)
 static void detect(bool has[LEVEL_COUNT])
 {
     unsigned a, b, c, d, b7, c7, d7;
-    const unsigned osxsave = 1u << 27, avx = 1u << 28, fma = 1u << 12, f16c = 1u << 29, wanted = osxsave | avx | fma | f16c;
+    const unsigned osxsave = 1u << 27, avx = 1u << 28, fma = 1u << 12, f16c = 1u << 29,
+                   wanted = osxsave | avx | fma | f16c;
     const unsigned avx2 = 1u << 5, foundation = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;
     const unsigned avx512 = foundation | dq | bw | vl;
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & wanted) != wanted)

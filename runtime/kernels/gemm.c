@@ -1,7 +1,8 @@
-/* Products of matrices. B is packed once for up to `width` columns, by all threads; then each thread takes its rows of C
- * (or its columns, where that divides better), packs A in blocks of ROWS x DEPTH that stay in its second level cache,
- * and runs the register block over them. A panel of B (DEPTH x nr) stays in the first level cache meanwhile. The order
- * of the sum over k is the same for every element of C, wherever it is computed. */
+/* Products of matrices. B is packed once for up to `width` columns, by all threads; then each thread
+ * takes its rows of C (or its columns, where that divides better), packs A in blocks of ROWS x DEPTH
+ * that stay in its second level cache, and runs the register block over them. A panel of B (DEPTH x nr)
+ * stays in the first level cache meanwhile. The order of the sum over k is the same for every element of
+ * C, wherever it is computed. */
 #include <string.h>
 
 #include "runtime/kernels/compute.h"
@@ -25,8 +26,8 @@ typedef struct Product {
     float *c;
     size_t ldc;
 
-    bool split_columns; /* among the threads, instead of rows */
-    size_t width;       /* columns of B that are packed at once: a multiple of nr */
+    bool split_columns;     /* among the threads, instead of rows */
+    size_t width;           /* columns of B that are packed at once: a multiple of nr */
     size_t column, columns; /* those that are packed now */
     float *packed_a;        /* one block a thread */
     float *packed_b;        /* [chunk of DEPTH][panel][its depth][nr] */
@@ -155,10 +156,12 @@ static void fetch_part(const float *panel, size_t size, size_t i, size_t step, s
 }
 
 /* C (+)= A . B for one block of rows and one chunk of k. */
-static void multiply_block(const Product *g, const Part *part, size_t i0, size_t m, size_t p, const float *bias)
+static void multiply_block(const Product *g, const Part *part, size_t i0, size_t m, size_t p,
+                           const float *bias)
 {
     const Kernels *k = g->kernels;
-    size_t mr = (size_t)k->mr, nr = (size_t)k->nr, depth = least(DEPTH, g->k - p), padded = round_up(depth, GROUP);
+    size_t mr = (size_t)k->mr, nr = (size_t)k->nr, depth = least(DEPTH, g->k - p),
+           padded = round_up(depth, GROUP);
     const float *b = g->packed_b + p * round_up(g->columns, nr);
     bool load = p > 0 || g->accumulate;
     for (size_t i = 0; i < m; i += mr)
@@ -168,8 +171,8 @@ static void multiply_block(const Product *g, const Part *part, size_t i0, size_t
             if (j + nr < part->column_end)
                 fetch_part(b + (j + nr) * depth, nr * depth, i, mr, m);
             float *c = g->c + (i0 + i) * g->ldc + g->column + j;
-            compute_tile(k, depth, part->block + i * padded, b + j * depth, c, g->ldc, p == 0 ? bias + i : NULL, load,
-                         least(mr, m - i), least(nr, part->column_end - j));
+            compute_tile(k, depth, part->block + i * padded, b + j * depth, c, g->ldc,
+                         p == 0 ? bias + i : NULL, load, least(mr, m - i), least(nr, part->column_end - j));
         }
     }
 }
@@ -226,7 +229,8 @@ static void product(Compute *c, Product *g)
     g->width = packed_width(k, g->n, g->k);
     for (g->column = 0; g->column < g->n; g->column += g->width) {
         g->columns = least(g->width, g->n - g->column);
-        size_t down = (g->m + (size_t)k->mr - 1) / (size_t)k->mr, across = (g->columns + (size_t)k->nr - 1) / (size_t)k->nr;
+        size_t down = (g->m + (size_t)k->mr - 1) / (size_t)k->mr,
+               across = (g->columns + (size_t)k->nr - 1) / (size_t)k->nr;
         g->split_columns = slowest(across, down, threads) < slowest(down, across, threads);
         compute_step(c, g->k * g->columns, g->b_transposed ? pack_transposed : pack_rows, g);
         compute_step(c, g->m * g->k, multiply, g);

@@ -1,13 +1,14 @@
 /* The arithmetic of the CPU device.
  *
- * Leaves are the functions of `struct Kernels`: single-threaded, no allocation, no globals. ref.c defines what each
- * means; avx2.c, avx512.c and neon.c replace them with faster ones. Drivers (the functions below the struct) split a
- * whole operation over the threads of a `Compute`.
+ * Leaves are the functions of `struct Kernels`: single-threaded, no allocation, no globals. ref.c
+ * defines what each means; avx2.c, avx512.c and neon.c replace them with faster ones. Drivers (the
+ * functions below the struct) split a whole operation over the threads of a `Compute`.
  *
- * Conventions. Sizes count elements. A leading dimension `ld*` is the distance between rows in elements and is at least
- * the row's length. f16 is IEEE binary16 in uint16_t. Pointers need the alignment of their element only; 64 bytes is
- * faster. Output and input may be the same array where a function says "in place"; otherwise they must not overlap.
- * Sums are kept in fp32. A result depends on the level and the shape, never on the number of threads. */
+ * Conventions. Sizes count elements. A leading dimension `ld*` is the distance between rows in elements
+ * and is at least the row's length. f16 is IEEE binary16 in uint16_t. Pointers need the alignment of
+ * their element only; 64 bytes is faster. Output and input may be the same array where a function says
+ * "in place"; otherwise they must not overlap. Sums are kept in fp32. A result depends on the level and
+ * the shape, never on the number of threads. */
 #ifndef RUNTIME_KERNELS_KERNELS_H
 #define RUNTIME_KERNELS_KERNELS_H
 
@@ -39,8 +40,8 @@ typedef struct Kernels {
     void (*half_to_float)(float *y, const uint16_t *x, size_t n);
     void (*half_from_float)(uint16_t *y, const float *x, size_t n);
 
-    /* y[i] = op(x[i]), in place. Error at most 3e-7 of the result for exp, sigmoid, tanh, erf; for the gelus and silu at
-     * most 3e-7 |x|. NaN stays NaN, infinities give the limits. */
+    /* y[i] = op(x[i]), in place. Error at most 3e-7 of the result for exp, sigmoid, tanh, erf; for the
+     * gelus and silu at most 3e-7 |x|. NaN stays NaN, infinities give the limits. */
     void (*map[MAP_COUNT])(float *y, const float *x, size_t n);
 
     void (*add)(float *y, const float *a, const float *b, size_t n); /* in place */
@@ -56,38 +57,42 @@ typedef struct Kernels {
 
     /* Over one contiguous row, in place. gamma and beta may be NULL. An all -inf row gives NaN. */
     void (*softmax_row)(float *y, const float *x, size_t n);
-    void (*layer_norm_row)(float *y, const float *x, const float *gamma, const float *beta, float eps, size_t n);
+    void (*layer_norm_row)(float *y, const float *x, const float *gamma, const float *beta, float eps,
+                           size_t n);
     void (*rms_norm_row)(float *y, const float *x, const float *gamma, float eps, size_t n);
 
     /* Over the c rows of X[c,n], for each of its n columns, in place; gamma[c], beta[c] may be NULL. */
     void (*softmax_columns)(float *y, size_t ldy, const float *x, size_t ldx, size_t c, size_t n);
-    void (*layer_norm_columns)(float *y, size_t ldy, const float *x, size_t ldx, const float *gamma, const float *beta,
-                               float eps, size_t c, size_t n);
-    void (*rms_norm_columns)(float *y, size_t ldy, const float *x, size_t ldx, const float *gamma, float eps, size_t c,
-                             size_t n);
+    void (*layer_norm_columns)(float *y, size_t ldy, const float *x, size_t ldx, const float *gamma,
+                               const float *beta, float eps, size_t c, size_t n);
+    void (*rms_norm_columns)(float *y, size_t ldy, const float *x, size_t ldx, const float *gamma, float eps,
+                             size_t c, size_t n);
 
     /* Y[n,m] = X[m,n] transposed. */
     void (*transpose)(float *y, size_t ldy, const float *x, size_t ldx, size_t m, size_t n);
 
-    /* The register block of the matrix product: C[mr,nr] = A . B, only the first nr/2 columns for tile_half.
-     * A is packed [ceil(k/16)][mr][16] (16 successive k of a row side by side), B is packed [k][nr], both aligned to
-     * 64 bytes. To it are added the old contents of C if `load`, and bias[mr] per row (NULL: none). */
+    /* The register block of the matrix product: C[mr,nr] = A . B, only the first nr/2 columns for
+     * tile_half. A is packed [ceil(k/16)][mr][16] (16 successive k of a row side by side), B is packed
+     * [k][nr], both aligned to 64 bytes. To it are added the old contents of C if `load`, and bias[mr]
+     * per row (NULL: none). */
     int mr, nr;
-    void (*tile)(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias, bool load);
-    void (*tile_half)(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias, bool load);
+    void (*tile)(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias,
+                 bool load);
+    void (*tile_half)(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias,
+                      bool load);
     /* Packs m <= mr rows of W[m,k] as A; rows that are missing become 0. */
     void (*pack_f16)(float *a, const uint16_t *w, size_t ldw, size_t m, size_t k);
     void (*pack_f32)(float *a, const float *w, size_t ldw, size_t m, size_t k);
     /* Packs n <= nr columns of X[k,n] as B; columns that are missing become 0. */
     void (*pack_columns)(float *b, const float *x, size_t ldx, size_t k, size_t n);
 
-    /* One block of nr queries of an attention head after the product K^T Q: S[m,nr] (aligned to 64 bytes) becomes
-     * exp(scale * S - max over the column), sum[nr] the column's sum. */
+    /* One block of nr queries of an attention head after the product K^T Q: S[m,nr] (aligned to 64
+     * bytes) becomes exp(scale * S - max over the column), sum[nr] the column's sum. */
     void (*softmax_block)(float *s, float *sum, float scale, size_t m);
 } Kernels;
 
-/* The best level this CPU has, or the one the environment variable ANEC_CPU names (ref, neon, avx2, avx512), if the
- * CPU has it. Chosen once. */
+/* The best level this CPU has, or the one the environment variable ANEC_CPU names (ref, neon, avx2,
+ * avx512), if the CPU has it. Chosen once. */
 const Kernels *kernels_get(void);
 /* NULL if this CPU or this build has no such level. */
 const Kernels *kernels_for(KernelLevel level);
@@ -98,17 +103,18 @@ const char *kernels_level_name(KernelLevel level);
 /* A pool, a set of kernels and a workspace that only grows. One operation at a time. */
 typedef struct Compute {
     const Kernels *kernels;
-    Pool *pool;    /* NULL: serial */
-    float *work;   /* aligned to 64 bytes */
-    size_t room;   /* floats in work */
-    void *memory;  /* the allocation behind work */
+    Pool *pool;   /* NULL: serial */
+    float *work;  /* aligned to 64 bytes */
+    size_t room;  /* floats in work */
+    void *memory; /* the allocation behind work */
 } Compute;
 
 /* threads as for pool_new. */
 void compute_open(Compute *c, int threads);
 void compute_close(Compute *c);
-/* Makes the workspace at least this many floats. Drivers reserve what they need by themselves, so an operation that ran
- * once, or whose *_room was reserved, does not allocate. Contents are lost. Ends the process when out of memory. */
+/* Makes the workspace at least this many floats. Drivers reserve what they need by themselves, so an
+ * operation that ran once, or whose *_room was reserved, does not allocate. Contents are lost. Ends the
+ * process when out of memory. */
 void compute_reserve(Compute *c, size_t floats);
 
 /* A number array of either precision. data NULL: absent. */
@@ -126,12 +132,13 @@ typedef struct Linear {
     bool accumulate;
 } Linear;
 
-/* `count` layers that share the input x[k] (all have the same k), each with its output ys[i][m_i], in one parallel
- * step: Q, K and V for example. Never allocates. */
+/* `count` layers that share the input x[k] (all have the same k), each with its output ys[i][m_i], in
+ * one parallel step: Q, K and V for example. Never allocates. */
 void compute_matvec(Compute *c, const Linear *layers, float *const *ys, int count, const float *x);
 
 /* Y[m,n] = map(W[m,k] . X[k,n] + bias[m] (+ Y)), channel-major: n runs along a row of X and Y. */
-void compute_linear(Compute *c, const Linear *layer, const float *x, size_t ldx, size_t n, float *y, size_t ldy);
+void compute_linear(Compute *c, const Linear *layer, const float *x, size_t ldx, size_t n, float *y,
+                    size_t ldy);
 /* Workspace for compute_linear and compute_gemm. */
 size_t compute_gemm_room(const Compute *c, size_t m, size_t n, size_t k);
 
@@ -158,8 +165,8 @@ typedef struct Prefill {
     float *out; /* may be q */
     size_t ldq, ldk, ldv, ldo;
     float scale;
-    bool causal;    /* a query sees no later key; the hidden part is not computed */
-    Operand mask;   /* [s queries, s keys] or absent; added after the scale; the same for every head */
+    bool causal;  /* a query sees no later key; the hidden part is not computed */
+    Operand mask; /* [s queries, s keys] or absent; added after the scale; the same for every head */
     size_t ld_mask;
 } Prefill;
 void compute_attention_prefill(Compute *c, const Prefill *p);
@@ -168,10 +175,10 @@ size_t compute_attention_prefill_room(const Compute *c, size_t kv_heads, size_t 
 /* Attention of one query over positions [start, n) of an f16 cache. */
 typedef struct Decode {
     size_t heads, kv_heads, d;
-    size_t start, n;         /* start < n */
-    const float *q;          /* [heads, d] */
-    const uint16_t *k, *v;   /* [kv_heads, T, d]: a position is a row of d */
-    size_t k_head, v_head;   /* elements from one kv head to the next: T * d */
+    size_t start, n;       /* start < n */
+    const float *q;        /* [heads, d] */
+    const uint16_t *k, *v; /* [kv_heads, T, d]: a position is a row of d */
+    size_t k_head, v_head; /* elements from one kv head to the next: T * d */
     float scale;
     float *out; /* [heads, d]; may be q */
 } Decode;
@@ -187,11 +194,12 @@ void compute_add(Compute *c, float *y, const float *a, const float *b, size_t n)
 void compute_mul(Compute *c, float *y, const float *a, const float *b, size_t n);
 /* rows contiguous rows of n each. */
 void compute_softmax_rows(Compute *c, float *y, const float *x, size_t rows, size_t n);
-void compute_softmax_columns(Compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t channels, size_t n);
-void compute_layer_norm_columns(Compute *c, float *y, size_t ldy, const float *x, size_t ldx, const float *gamma,
-                                const float *beta, float eps, size_t channels, size_t n);
-void compute_rms_norm_columns(Compute *c, float *y, size_t ldy, const float *x, size_t ldx, const float *gamma,
-                              float eps, size_t channels, size_t n);
+void compute_softmax_columns(Compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t channels,
+                             size_t n);
+void compute_layer_norm_columns(Compute *c, float *y, size_t ldy, const float *x, size_t ldx,
+                                const float *gamma, const float *beta, float eps, size_t channels, size_t n);
+void compute_rms_norm_columns(Compute *c, float *y, size_t ldy, const float *x, size_t ldx,
+                              const float *gamma, float eps, size_t channels, size_t n);
 void compute_transpose(Compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t m, size_t n);
 
 #endif

@@ -1,5 +1,6 @@
-/* What each level adds to a table of kernels; for cpu.c. In the order they may be applied: a level starts from the table
- * of the one before it and replaces what it does better. False: this build has no such level. */
+/* What each level adds to a table of kernels; for cpu.c. In the order they may be applied: a level
+ * starts from the table of the one before it and replaces what it does better. False: this build has no
+ * such level. */
 #ifndef RUNTIME_KERNELS_LEVELS_H
 #define RUNTIME_KERNELS_LEVELS_H
 

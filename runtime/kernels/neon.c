@@ -10,6 +10,7 @@
 typedef float32x4_t V;
 enum { W = 4, MR = 5, NV = 4 };
 
+/* clang-format off */
 INLINE V vset(float x) { return vdupq_n_f32(x); }
 INLINE V vload(const float *p) { return vld1q_f32(p); }
 INLINE void vstore(float *p, V v) { vst1q_f32(p, v); }
@@ -27,6 +28,7 @@ INLINE V vround(V a) { return vrndnq_f32(a); }
 INLINE V vless(V a, V b, V x, V y) { return vbslq_f32(vcltq_f32(a, b), x, y); }
 INLINE V vcopysign(V a, V b) { return vbslq_f32(vdupq_n_u32(0x80000000), b, a); }
 INLINE float vmost(V a) { return vmaxvq_f32(a); }
+/* clang-format on */
 
 INLINE V vload_part(const float *p, size_t n)
 {

@@ -48,11 +48,11 @@ static float identity(float x)
     return x;
 }
 
-#define MAP(name, function)                                                                                            \
-    static void ref_##name(float *y, const float *x, size_t n)                                                         \
-    {                                                                                                                  \
-        for (size_t i = 0; i < n; i++)                                                                                 \
-            y[i] = function(x[i]);                                                                                     \
+#define MAP(name, function)                                                                                  \
+    static void ref_##name(float *y, const float *x, size_t n)                                               \
+    {                                                                                                        \
+        for (size_t i = 0; i < n; i++)                                                                       \
+            y[i] = function(x[i]);                                                                           \
     }
 MAP(none, identity)
 MAP(relu, relu)
@@ -135,8 +135,8 @@ static void softmax(float *y, size_t sy, const float *x, size_t sx, float scale,
         y[i * sy] /= sum;
 }
 
-static void norm(float *y, size_t sy, const float *x, size_t sx, const float *gamma, const float *beta, float eps,
-                 size_t n, bool centre)
+static void norm(float *y, size_t sy, const float *x, size_t sx, const float *gamma, const float *beta,
+                 float eps, size_t n, bool centre)
 {
     float mean = 0, square = 0;
     for (size_t i = 0; centre && i < n; i++)
@@ -154,7 +154,8 @@ static void ref_softmax_row(float *y, const float *x, size_t n)
     softmax(y, 1, x, 1, 1, n, NULL);
 }
 
-static void ref_layer_norm_row(float *y, const float *x, const float *gamma, const float *beta, float eps, size_t n)
+static void ref_layer_norm_row(float *y, const float *x, const float *gamma, const float *beta, float eps,
+                               size_t n)
 {
     norm(y, 1, x, 1, gamma, beta, eps, n, true);
 }
@@ -177,8 +178,8 @@ static void ref_layer_norm_columns(float *y, size_t ldy, const float *x, size_t 
         norm(y + j, ldy, x + j, ldx, gamma, beta, eps, c, true);
 }
 
-static void ref_rms_norm_columns(float *y, size_t ldy, const float *x, size_t ldx, const float *gamma, float eps,
-                                 size_t c, size_t n)
+static void ref_rms_norm_columns(float *y, size_t ldy, const float *x, size_t ldx, const float *gamma,
+                                 float eps, size_t c, size_t n)
 {
     for (size_t j = 0; j < n; j++)
         norm(y + j, ldy, x + j, ldx, gamma, NULL, eps, c, false);
@@ -212,12 +213,14 @@ static void tile(size_t k, const float *a, const float *b, float *c, size_t ldc,
     }
 }
 
-static void ref_tile(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias, bool load)
+static void ref_tile(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias,
+                     bool load)
 {
     tile(k, a, b, c, ldc, bias, load, NR);
 }
 
-static void ref_tile_half(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias, bool load)
+static void ref_tile_half(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias,
+                          bool load)
 {
     tile(k, a, b, c, ldc, bias, load, NR / 2);
 }

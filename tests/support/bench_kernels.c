@@ -1,6 +1,7 @@
-/* How fast the kernels are beside what the machine can do: bytes read per second for decoding, multiply-adds per second
- * for the prefill. Sizes are those of GPT-2 124M.
- * usage: bench_kernels [LEVEL [THREADS [PART OF A NAME]]]; without, every level this CPU has, on 1 and on all threads. */
+/* How fast the kernels are beside what the machine can do: bytes read per second for decoding, multiply-
+ * adds per second for the prefill. Sizes are those of GPT-2 124M.
+ * usage: bench_kernels [LEVEL [THREADS [PART OF A NAME]]]; without, every level this CPU has, on 1 and on all
+ * threads. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,8 +102,7 @@ __attribute__((target("avx512f"))) static double spin_avx512(void)
     for (int j = 0; j < 16; j++)
         s[j] = _mm512_set1_ps((float)j);
     for (int i = 0; i < STEPS; i++)
-        _Pragma("GCC unroll 16") for (int j = 0; j < 16; j++)
-            s[j] = _mm512_fmadd_ps(s[j], a, a);
+        _Pragma("GCC unroll 16") for (int j = 0; j < 16; j++) s[j] = _mm512_fmadd_ps(s[j], a, a);
     for (int j = 0; j < 16; j++)
         sink += (uint64_t)_mm512_cvtss_f32(s[j]);
     return STEPS * 16.0 * 16 * 2;
@@ -114,8 +114,7 @@ __attribute__((target("avx2,fma"))) static double spin_avx2(void)
     for (int j = 0; j < 12; j++)
         s[j] = _mm256_set1_ps((float)j);
     for (int i = 0; i < STEPS; i++)
-        _Pragma("GCC unroll 12") for (int j = 0; j < 12; j++)
-            s[j] = _mm256_fmadd_ps(s[j], a, a);
+        _Pragma("GCC unroll 12") for (int j = 0; j < 12; j++) s[j] = _mm256_fmadd_ps(s[j], a, a);
     for (int j = 0; j < 12; j++)
         sink += (uint64_t)_mm256_cvtss_f32(s[j]);
     return STEPS * 12.0 * 8 * 2;
@@ -154,7 +153,8 @@ static Linear layer(const Bench *b, size_t at, size_t m, size_t k)
 /* Every matrix of one decode step. */
 static void decode(Bench *b, size_t n)
 {
-    static const size_t shape[][2] = {{3 * WIDTH, WIDTH}, {WIDTH, WIDTH}, {4 * WIDTH, WIDTH}, {WIDTH, 4 * WIDTH}};
+    static const size_t shape[][2] = {
+        {3 * WIDTH, WIDTH}, {WIDTH, WIDTH}, {4 * WIDTH, WIDTH}, {WIDTH, 4 * WIDTH}};
     size_t at = 0;
     for (int i = 0; i <= LAYERS; i++) {
         for (int j = 0; j < (i < LAYERS ? 4 : 1); j++) {
@@ -186,7 +186,8 @@ static void down(Bench *b, size_t n)
 
 static void square(Bench *b, size_t n)
 {
-    Gemm g = {.m = n, .n = n, .k = n, .a = b->x, .lda = n, .b = b->x, .ldb = n, .alpha = 1, .c = b->y, .ldc = n};
+    Gemm g = {
+        .m = n, .n = n, .k = n, .a = b->x, .lda = n, .b = b->x, .ldb = n, .alpha = 1, .c = b->y, .ldc = n};
     g.b_transposed = true;
     compute_gemm(&b->c, &g);
 }
@@ -253,8 +254,8 @@ static void step(Bench *b, size_t n)
 }
 
 /* One row: `amount` flops or bytes a call, against the limit. */
-static void show(Bench *b, const char *name, void (*fn)(Bench *b, size_t n), size_t n, double amount, double limit,
-                 const char *unit)
+static void show(Bench *b, const char *name, void (*fn)(Bench *b, size_t n), size_t n, double amount,
+                 double limit, const char *unit)
 {
     if (b->only && !strstr(name, b->only))
         return;
@@ -275,8 +276,8 @@ static void bench(Bench *b)
     b->read = weights / measure(read_all, b, 0) * 1e-9;
     double flops = spin(b->c.kernels->level) * threads;
     b->fma = flops / measure(spin_all, b, 0) * 1e-9;
-    printf("%s, %d threads: reads %.1f GB/s, fp32 fma %.0f GFLOP/s\n", kernels_level_name(b->c.kernels->level), (int)threads,
-           b->read, b->fma);
+    printf("%s, %d threads: reads %.1f GB/s, fp32 fma %.0f GFLOP/s\n",
+           kernels_level_name(b->c.kernels->level), (int)threads, b->read, b->fma);
     show(b, "empty step", step, 0, 0, 0, "");
     show(b, "decode, all matrices", decode, 1, weights, b->read, "GB/s   ");
     show(b, "decode, attention", attend, 1024, 1024.0 * WIDTH * 2 * 2 * LAYERS, b->read, "GB/s   ");
@@ -315,10 +316,11 @@ int main(int argc, char **argv)
         b.x[i] = (float)(i * 2654435761u % 4096) / 4096 - 0.5f;
     for (int level = LEVEL_REF; level < LEVEL_COUNT; level++) {
         int most = pool_default_threads();
-        if (!kernels_for((KernelLevel)level) || (argc > 1 ? strcmp(argv[1], kernels_level_name((KernelLevel)level)) != 0
-                                                          : level == LEVEL_REF))
+        if (!kernels_for((KernelLevel)level) ||
+            (argc > 1 ? strcmp(argv[1], kernels_level_name((KernelLevel)level)) != 0 : level == LEVEL_REF))
             continue;
-        for (int threads = argc > 2 ? atoi(argv[2]) : 1; threads <= most; threads += threads < most ? most - threads : 1) {
+        for (int threads = argc > 2 ? atoi(argv[2]) : 1; threads <= most;
+             threads += threads < most ? most - threads : 1) {
             compute_open(&b.c, threads);
             b.c.kernels = kernels_for((KernelLevel)level);
             bench(&b);

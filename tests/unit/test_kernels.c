@@ -1,5 +1,6 @@
-/* Every level of the kernels this CPU has against sums in double precision, at awkward sizes and addresses; results that
- * must not depend on the number of threads; the pool. Their speed is measured by tests/support/bench_kernels.c. */
+/* Every level of the kernels this CPU has against sums in double precision, at awkward sizes and
+ * addresses; results that must not depend on the number of threads; the pool. Their speed is measured by
+ * tests/support/bench_kernels.c. */
 #include <math.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -31,7 +32,8 @@ static float random_float(void)
     return (float)((int32_t)random_bits() >> 7) * 0x1p-24f;
 }
 
-/* Arrays are as long as they say and not aligned beyond their element, so that the sanitizer sees every step outside. */
+/* Arrays are as long as they say and not aligned beyond their element, so that the sanitizer sees every
+ * step outside. */
 typedef struct Floats {
     void *memory;
     float *data;
@@ -88,8 +90,8 @@ static bool close_to(double got, double want, double tolerance)
 }
 
 /* got[i] within tolerance * scale[i] (1 where scale is NULL) of want[i]; says where not. */
-static bool all_close(const char *what, const float *got, const double *want, const double *scale, double tolerance,
-                      size_t n)
+static bool all_close(const char *what, const float *got, const double *want, const double *scale,
+                      double tolerance, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (close_to(got[i], want[i], tolerance * (scale ? scale[i] : 1) + 1e-37))
@@ -120,7 +122,8 @@ static void test_half_to_float(const Kernels *k)
     k->half_to_float(f, h, N);
     int wrong = 0;
     for (int i = 0; i < N; i++)
-        wrong += float_bits(f[i]) != float_bits(half_to_float(h[i])) && !(isnan(f[i]) && isnan(half_to_float(h[i])));
+        wrong += float_bits(f[i]) != float_bits(half_to_float(h[i])) &&
+                 !(isnan(f[i]) && isnan(half_to_float(h[i])));
     CHECK(wrong == 0);
     free(h);
     free(f);
@@ -133,7 +136,8 @@ static void test_half_from_float(const Kernels *k)
     Floats x = floats_new(N);
     uint16_t *h = malloc(N * sizeof *h);
     for (uint32_t i = 0; i < 65536; i++) {
-        uint32_t value = float_bits(half_to_float((uint16_t)i)), next = float_bits(half_to_float((uint16_t)(i + 1)));
+        uint32_t value = float_bits(half_to_float((uint16_t)i)),
+                 next = float_bits(half_to_float((uint16_t)(i + 1)));
         uint32_t middle = value + (next - value) / 2;
         uint32_t points[EACH] = {value, middle, middle - 1, middle + 1, random_bits()};
         for (int j = 0; j < EACH; j++)
@@ -156,7 +160,8 @@ static double exact_map(MapOp op, double x)
     case MAP_RELU: return x < 0 ? 0 : x;
     case MAP_SIGMOID: return 1 / (1 + exp(-x));
     case MAP_SILU: return x == -INFINITY ? 0 : x / (1 + exp(-x));
-    case MAP_GELU_TANH: return x == -INFINITY ? 0 : x / (1 + exp(-1.5957691216057308 * (x + 0.044715 * x * x * x)));
+    case MAP_GELU_TANH:
+        return x == -INFINITY ? 0 : x / (1 + exp(-1.5957691216057308 * (x + 0.044715 * x * x * x)));
     case MAP_GELU_ERF: return x == -INFINITY ? 0 : 0.5 * x * erfc(-x * 0.70710678118654752);
     case MAP_TANH: return tanh(x);
     case MAP_ERF: return erf(x);
@@ -168,9 +173,10 @@ static double exact_map(MapOp op, double x)
 /* Both signs of 1e-30 to 1e4 in small factors, the ends of exp, subnormals, the specials. */
 static Floats map_inputs(void)
 {
-    static const float special[] = {0,        -0.0f,      INFINITY, -INFINITY, NAN,     1e-45f,   -1e-40f, 65504,
-                                    -65504,   88.72283f,  88.73f,   -87.3f,    -103.9f, -104.5f,  3.4e38f, -3.4e38f,
-                                    0.62499f, 0.62500006f, 0.99999f, 1,         3.9999f, 4.00001f, -1,      1e20f};
+    static const float special[] = {0,        -0.0f,   INFINITY, -INFINITY, NAN,      1e-45f,
+                                    -1e-40f,  65504,   -65504,   88.72283f, 88.73f,   -87.3f,
+                                    -103.9f,  -104.5f, 3.4e38f,  -3.4e38f,  0.62499f, 0.62500006f,
+                                    0.99999f, 1,       3.9999f,  4.00001f,  -1,       1e20f};
     Floats x = floats_new(40000 + COUNT(special));
     memcpy(x.data, special, sizeof special);
     for (size_t i = COUNT(special); i < x.n; i++) {
@@ -234,7 +240,8 @@ static void test_arrays(const Kernels *k, size_t n)
 typedef enum Norm { SOFTMAX, LAYER, RMS } Norm;
 
 /* Along n elements that are `step` apart. */
-static void exact_norm(Norm norm, double *y, const float *x, size_t step, const float *g, const float *b, size_t n)
+static void exact_norm(Norm norm, double *y, const float *x, size_t step, const float *g, const float *b,
+                       size_t n)
 {
     double most = -INFINITY, sum = 0, mean = 0, square = 0;
     for (size_t i = 0; i < n; i++) {
@@ -247,7 +254,8 @@ static void exact_norm(Norm norm, double *y, const float *x, size_t step, const 
     }
     for (size_t i = 0; i < n; i++) {
         double unit = (x[i * step] - mean) / sqrt(square + 1e-5f);
-        y[i * step] = norm == SOFTMAX ? exp(x[i * step] - most) / sum : unit * g[i] + (norm == LAYER ? b[i] : 0);
+        y[i * step] =
+            norm == SOFTMAX ? exp(x[i * step] - most) / sum : unit * g[i] + (norm == LAYER ? b[i] : 0);
     }
 }
 
@@ -356,7 +364,8 @@ static void layer_free(Layer *l)
 }
 
 /* Column j of Y and the sum of the sizes of its terms. */
-static void exact_linear(const Layer *l, const float *x, size_t ldx, size_t n, const float *old, double *y, double *size)
+static void exact_linear(const Layer *l, const float *x, size_t ldx, size_t n, const float *old, double *y,
+                         double *size)
 {
     for (size_t i = 0; i < l->linear.m; i++) {
         for (size_t j = 0; j < n; j++) {
@@ -390,8 +399,8 @@ static void test_linear(Compute *c, size_t m, size_t k, size_t n, bool half, int
     else
         compute_matvec(c, &l.linear, &y.data, 1, x.data);
     char what[96];
-    snprintf(what, sizeof what, "%s linear m %zu k %zu n %zu half %d variant %d", kernels_level_name(c->kernels->level), m,
-             k, n, half, variant);
+    snprintf(what, sizeof what, "%s linear m %zu k %zu n %zu half %d variant %d",
+             kernels_level_name(c->kernels->level), m, k, n, half, variant);
     CHECK(all_close(what, y.data, want, size, 1e-6, y.n));
     layer_free(&l);
     free(x.memory);
@@ -406,7 +415,8 @@ static void test_linears(Compute *c)
     for (size_t i = 0; i < COUNT(sizes); i++)
         for (size_t j = 0; j < COUNT(sizes); j++)
             test_linear(c, sizes[i], sizes[j], 0, (i + j) % 2, variant++ % 8);
-    static const size_t ms[] = {1, 5, 14, 15, 29, 172}, ks[] = {1, 15, 17, 256, 300}, ns[] = {1, 2, 7, 16, 17, 32, 33, 65};
+    static const size_t ms[] = {1, 5, 14, 15, 29, 172}, ks[] = {1, 15, 17, 256, 300},
+                        ns[] = {1, 2, 7, 16, 17, 32, 33, 65};
     for (size_t i = 0; i < COUNT(ms); i++)
         for (size_t j = 0; j < COUNT(ks); j++)
             for (size_t h = 0; h < COUNT(ns); h++)
@@ -421,10 +431,10 @@ static void test_linear_specials(Compute *c)
     enum { K = 35 };
     uint16_t w[4 * K] = {0};
     float x[K], y[4], wide[K * 2], out[4 * 2];
-    w[3] = 0x7bff;                       /* 65504 */
-    w[K + 34] = 0xfbff;                  /* -65504 */
-    w[2 * K + 33] = 0x0001;              /* 2^-24 */
-    w[3 * K + 1] = 0x7c00;               /* inf */
+    w[3] = 0x7bff;          /* 65504 */
+    w[K + 34] = 0xfbff;     /* -65504 */
+    w[2 * K + 33] = 0x0001; /* 2^-24 */
+    w[3 * K + 1] = 0x7c00;  /* inf */
     for (int i = 0; i < K; i++)
         x[i] = wide[2 * i] = wide[2 * i + 1] = 2;
     Linear l = {.w = {w, true}, .m = 4, .k = K, .ldw = K};
@@ -438,7 +448,8 @@ static void test_linear_specials(Compute *c)
 static void test_matvecs_together(Compute *c)
 {
     Layer a = layer_new(37, 130, true), b = layer_new(300, 130, true);
-    Floats x = floats_new(130), ya = floats_new(37), yb = floats_new(300), za = floats_new(37), zb = floats_new(300);
+    Floats x = floats_new(130), ya = floats_new(37), yb = floats_new(300), za = floats_new(37),
+           zb = floats_new(300);
     Linear layers[] = {a.linear, b.linear};
     float *ys[] = {ya.data, yb.data};
     compute_matvec(c, layers, ys, 2, x.data);
@@ -466,7 +477,14 @@ static void test_gemm(Compute *c, size_t m, size_t n, size_t k, bool ta, bool tb
             want[i * n + j] = -0.5 * sum;
         }
     }
-    Gemm g = {.m = m, .n = n, .k = k, .a = a.data, .lda = ta ? m : k, .a_transposed = ta, .b = b.data, .alpha = -0.5f};
+    Gemm g = {.m = m,
+              .n = n,
+              .k = k,
+              .a = a.data,
+              .lda = ta ? m : k,
+              .a_transposed = ta,
+              .b = b.data,
+              .alpha = -0.5f};
     g.ldb = tb ? k : n;
     g.b_transposed = tb;
     g.c = y.data;
@@ -490,8 +508,13 @@ typedef struct Attention {
 static Attention attention_new(size_t heads, size_t kv, size_t d, size_t s, bool causal, int mask)
 {
     size_t ld = s + 3;
-    Attention a = {floats_new(heads * d * ld), floats_new(kv * d * ld), floats_new(kv * d * ld), floats_new(s * ld),
-                   floats_new(heads * d * ld), {NULL, NULL}, {.heads = heads, .kv_heads = kv, .d = d, .s = s}};
+    Attention a = {floats_new(heads * d * ld),
+                   floats_new(kv * d * ld),
+                   floats_new(kv * d * ld),
+                   floats_new(s * ld),
+                   floats_new(heads * d * ld),
+                   {NULL, NULL},
+                   {.heads = heads, .kv_heads = kv, .d = d, .s = s}};
     for (size_t i = 0; i < a.q.n; i++)
         a.q.data[i] *= 4;
     for (size_t i = 0; i < a.mask.n; i++) /* about half is hidden, never the first key */
@@ -551,7 +574,7 @@ static void test_prefill(Compute *c, size_t heads, size_t kv, size_t d, size_t s
     compute_attention_prefill(c, &a.p);
     int wrong = 0;
     for (size_t head = 0; head < heads; head++)
-        for (size_t query = 0; query < s; query += s > 100 ? 7 : 1)
+        for (size_t query = 0; query<s; query += s> 100 ? 7 : 1)
             wrong += !prefill_is_right(&a, head, query);
     if (wrong)
         printf("prefill: heads %zu/%zu d %zu s %zu causal %d mask %d\n", heads, kv, d, s, causal, mask);
@@ -561,7 +584,8 @@ static void test_prefill(Compute *c, size_t heads, size_t kv, size_t d, size_t s
 
 static void test_decode(Compute *c, size_t heads, size_t kv, size_t d, size_t start, size_t n)
 {
-    Floats q = floats_new(heads * d), k = floats_new(kv * (n + 2) * d), v = floats_new(k.n), out = floats_new(q.n);
+    Floats q = floats_new(heads * d), k = floats_new(kv * (n + 2) * d), v = floats_new(k.n),
+           out = floats_new(q.n);
     round_to_half(&k);
     round_to_half(&v);
     Halves hk = halves_of(&k), hv = halves_of(&v);
@@ -601,7 +625,8 @@ static void test_attention(Compute *c)
     int variant = 0;
     for (size_t i = 0; i < COUNT(lengths); i++)
         for (size_t j = 0; j < COUNT(widths); j++, variant++)
-            test_prefill(c, 4, variant % 3 == 0 ? 4 : variant % 3, widths[j], lengths[i], variant % 2, variant / 2 % 3);
+            test_prefill(c, 4, variant % 3 == 0 ? 4 : variant % 3, widths[j], lengths[i], variant % 2,
+                         variant / 2 % 3);
     for (size_t i = 0; i < COUNT(lengths); i++)
         for (size_t j = 0; j < COUNT(widths); j++)
             test_decode(c, 6, i % 2 ? 2 : 6, widths[j], lengths[i] / 3, lengths[i]);
@@ -675,7 +700,8 @@ static void test_pool(int threads, int steps)
     }
     int wrong = t.count != threads;
     for (int i = 0; i < 16; i++)
-        wrong += atomic_load(&t.calls[i]) != (i < threads ? steps : 0) || t.plain[i] != atomic_load(&t.calls[i]);
+        wrong +=
+            atomic_load(&t.calls[i]) != (i < threads ? steps : 0) || t.plain[i] != atomic_load(&t.calls[i]);
     CHECK(wrong == 0);
     pool_free(pool);
 }
@@ -734,7 +760,8 @@ static void test_level(KernelLevel level)
     test_matvecs_together(&c);
     for (size_t i = 0; i < COUNT(sizes); i++)
         for (int t = 0; t < 4; t++)
-            test_gemm(&c, sizes[i], sizes[(i + 3) % COUNT(sizes)], sizes[(i + 7) % COUNT(sizes)], t & 1, t & 2);
+            test_gemm(&c, sizes[i], sizes[(i + 3) % COUNT(sizes)], sizes[(i + 7) % COUNT(sizes)], t & 1,
+                      t & 2);
     test_attention(&c);
     compute_close(&c);
     test_thread_counts(level);
