@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/half.h"
+#include "frontend/weights/blocks.h"
 #include "frontend/weights/internal.h"
 #include "frontend/weights/rows.h"
 
@@ -20,35 +21,89 @@ typedef struct Job {
 
 /* ---- single elements and runs in source order ---- */
 
-bool tensor_is_convertible(const Tensor *t)
+typedef void (*Unblock)(const uint8_t *from, float *to);
+
+static Unblock unblock(WeightType type)
 {
-    return t->type == W_F32 || t->type == W_F16 || t->type == W_BF16 || t->type == W_F64;
+    switch (type) {
+    case W_Q4_0: return block_q4_0;
+    case W_Q8_0: return block_q8_0;
+    case W_Q4_K: return block_q4_k;
+    case W_Q5_K: return block_q5_k;
+    case W_Q6_K: return block_q6_k;
+    default: return NULL;
+    }
 }
 
-void tensor_fetch(const Tensor *t, size_t first, size_t count, float *out)
+static bool tensor_is_convertible(const Tensor *t)
+{
+    return t->type == W_F32 || t->type == W_F16 || t->type == W_BF16 || t->type == W_F64 || unblock(t->type);
+}
+
+/* A range may begin and end within a block. */
+static void fetch_blocks(const Tensor *t, size_t first, size_t count, float *out)
+{
+    size_t elements = (size_t)weight_type_block(t->type), bytes = (size_t)weight_type_block_bytes(t->type);
+    Unblock widen = unblock(t->type);
+    for (size_t n; count; first += n, out += n, count -= n) {
+        float block[BLOCK_LIMIT];
+        size_t skip = first % elements;
+        const uint8_t *from = t->data + first / elements * bytes;
+        n = elements - skip < count ? elements - skip : count;
+        if (n == elements) {
+            widen(from, out);
+            continue;
+        }
+        widen(from, block);
+        memcpy(out, block + skip, n * sizeof *out);
+    }
+}
+
+/* Elements as they are stored. */
+static void fetch(const Tensor *t, size_t first, size_t count, float *out)
 {
     switch (t->type) {
     case W_F32: memcpy(out, t->data + 4 * first, 4 * count); break;
     case W_F16: rows_f16_to_f32(t->data + 2 * first, out, count); break;
     case W_BF16: rows_bf16_to_f32(t->data + 2 * first, out, count); break;
     case W_F64: rows_f64_to_f32(t->data + 8 * first, out, count); break;
-    default: memset(out, 0, count * sizeof *out);
+    default: fetch_blocks(t, first, count, out);
     }
 }
 
-double tensor_value(const Tensor *t, size_t index)
+/* Elements of one row. */
+static size_t row_elements(const Tensor *t)
 {
+    size_t n = 1;
+    for (int i = 1; i < t->rank; i++)
+        n *= (size_t)t->shape[i];
+    return n;
+}
+
+/* Where an element is stored; elements of one row stay together. */
+static size_t stored_at(const Tensor *t, size_t index)
+{
+    if (!t->pairs)
+        return index;
+    size_t row = row_elements(t), pairs = (size_t)t->pairs, r = index / row, within = r % pairs;
+    size_t stored = within < pairs / 2 ? 2 * within : 2 * (within - pairs / 2) + 1;
+    return (r - within + stored) * row + index % row;
+}
+
+static double tensor_value(const Tensor *t, size_t index)
+{
+    size_t at = stored_at(t, index);
     if (t->type == W_F64) {
         double d;
-        memcpy(&d, t->data + 8 * index, sizeof d);
+        memcpy(&d, t->data + 8 * at, sizeof d);
         return d;
     }
     float f;
-    tensor_fetch(t, index, 1, &f);
+    fetch(t, at, 1, &f);
     return f;
 }
 
-static uint32_t run_to_half(const Tensor *t, size_t first, size_t count, uint16_t *out)
+static uint32_t stored_to_half(const Tensor *t, size_t first, size_t count, uint16_t *out)
 {
     float floats[CHUNK];
     uint32_t peak = 0;
@@ -58,8 +113,42 @@ static uint32_t run_to_half(const Tensor *t, size_t first, size_t count, uint16_
         return rows_f16_to_f16(t->data + 2 * first, out, count);
     for (size_t n; count; first += n, out += n, count -= n) {
         n = count < CHUNK ? count : CHUNK;
-        tensor_fetch(t, first, n, floats);
+        fetch(t, first, n, floats);
         uint32_t top = rows_f32_to_f16((const uint8_t *)floats, out, n);
+        peak = top > peak ? top : peak;
+    }
+    return peak;
+}
+
+static uint32_t stored_to_float(const Tensor *t, size_t first, size_t count, float *out)
+{
+    uint32_t peak = 0;
+    if (t->type == W_F32)
+        return rows_f32_to_f32(t->data + 4 * first, out, count);
+    for (size_t n; count; first += n, out += n, count -= n) {
+        n = count < CHUNK ? count : CHUNK;
+        fetch(t, first, n, out);
+        uint32_t top = rows_f32_to_f32((const uint8_t *)out, out, n);
+        peak = top > peak ? top : peak;
+    }
+    return peak;
+}
+
+/* Runs of whole tensors, or of rows where those are not stored in their order. */
+static size_t run_length(const Tensor *t, size_t first, size_t count)
+{
+    if (!t->pairs)
+        return count;
+    size_t row = row_elements(t), rest = row - first % row;
+    return rest < count ? rest : count;
+}
+
+static uint32_t run_to_half(const Tensor *t, size_t first, size_t count, uint16_t *out)
+{
+    uint32_t peak = 0;
+    for (size_t n; count; first += n, out += n, count -= n) {
+        n = run_length(t, first, count);
+        uint32_t top = stored_to_half(t, stored_at(t, first), n, out);
         peak = top > peak ? top : peak;
     }
     return peak;
@@ -68,12 +157,9 @@ static uint32_t run_to_half(const Tensor *t, size_t first, size_t count, uint16_
 static uint32_t run_to_float(const Tensor *t, size_t first, size_t count, float *out)
 {
     uint32_t peak = 0;
-    if (t->type == W_F32)
-        return rows_f32_to_f32(t->data + 4 * first, out, count);
     for (size_t n; count; first += n, out += n, count -= n) {
-        n = count < CHUNK ? count : CHUNK;
-        tensor_fetch(t, first, n, out);
-        uint32_t top = rows_f32_to_f32((const uint8_t *)out, out, n);
+        n = run_length(t, first, count);
+        uint32_t top = stored_to_float(t, stored_at(t, first), n, out);
         peak = top > peak ? top : peak;
     }
     return peak;

@@ -41,6 +41,10 @@ typedef struct Format {
 
 bool safetensors_recognise(const Bytes *file);
 bool safetensors_read(Weights *w, const Bytes *file, Error *err);
+bool gguf_recognise(const Bytes *file);
+bool gguf_read(Weights *w, const Bytes *file, Error *err);
+bool llama2c_recognise(const Bytes *file);
+bool llama2c_read(Weights *w, const Bytes *file, Error *err);
 
 /* A name from a file, fit for a message: weights_quote(name).text. */
 typedef struct Quoted {
@@ -56,8 +60,13 @@ void weights_set_type(Weights *w, Tensor *t, const char *type);
  * the elements or bytes overflow int64_t even without the lengths that are 0, or the elements do not fill
  * whole blocks. */
 bool tensor_bytes(const Tensor *t, uint64_t *bytes);
+/* Elements of a block; 1 for plain types. */
+int weight_type_block(WeightType type);
+int weight_type_block_bytes(WeightType type);
 /* Appends a copy. */
 void weights_add(Weights *w, const Tensor *t);
+/* Sorts the tensors from number `first` on by their place in the file. */
+void weights_sort_by_data(Weights *w, size_t first);
 /* Checks a tensor's name from a file: 1 to 1024 bytes, no control characters. */
 bool weights_name_ok(const char *name, size_t length);
 
@@ -70,12 +79,5 @@ bool weights_read_file(Weights *w, const char *path, Error *err);
 json_t *json_object_from_file(const char *path, size_t limit, Error *err);
 /* The same from bytes; `what` begins the error text. */
 json_t *json_object_from_bytes(const void *data, size_t size, const char *what, Error *err);
-
-/* Elements [first, first + count), in row-major order of the source, as floats. The type must be
- * tensor_is_convertible. */
-void tensor_fetch(const Tensor *t, size_t first, size_t count, float *out);
-bool tensor_is_convertible(const Tensor *t);
-/* One element, exactly. */
-double tensor_value(const Tensor *t, size_t index);
 
 #endif

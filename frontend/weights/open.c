@@ -37,7 +37,9 @@ static bool refuse_pytorch(Weights *w, const Bytes *file, Error *err)
 static const Format formats[] = {
     {"Git LFS pointer", is_pointer, refuse_pointer},
     {"PyTorch", is_pytorch, refuse_pytorch},
+    {"GGUF", gguf_recognise, gguf_read},
     {"safetensors", safetensors_recognise, safetensors_read},
+    {"llama2.c", llama2c_recognise, llama2c_read},
 };
 
 static bool read_bytes(Weights *w, const Bytes *file, Error *err)
@@ -48,9 +50,12 @@ static bool read_bytes(Weights *w, const Bytes *file, Error *err)
         if (!formats[i].recognise(file))
             continue;
         w->format = formats[i].name;
-        return formats[i].read(w, file, err) || error_prefix(err, "%s", file->name);
+        if (!formats[i].read(w, file, err))
+            return error_prefix(err, "%s", file->name);
+        w->config_path = w->config ? w->path : NULL;
+        return true;
     }
-    return error_set(err, "%s: not a checkpoint of a known format (safetensors)", file->name);
+    return error_set(err, "%s: not a checkpoint of a known format (safetensors, GGUF, llama2.c)", file->name);
 }
 
 bool weights_read_file(Weights *w, const char *path, Error *err)
@@ -72,6 +77,22 @@ void weights_add(Weights *w, const Tensor *t)
         w->tensors = xrealloc(w->tensors, w->cap * sizeof *w->tensors);
     }
     w->tensors[w->count++] = *t;
+}
+
+static int by_data(const void *a, const void *b)
+{
+    const Tensor *x = a, *y = b;
+    if (x->data != y->data)
+        return x->data < y->data ? -1 : 1;
+    if (x->size != y->size)
+        return x->size < y->size ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+void weights_sort_by_data(Weights *w, size_t first)
+{
+    if (w->count > first)
+        qsort(w->tensors + first, w->count - first, sizeof *w->tensors, by_data);
 }
 
 json_t *json_object_from_bytes(const void *data, size_t size, const char *what, Error *err)

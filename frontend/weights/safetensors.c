@@ -1,7 +1,6 @@
 /* safetensors: u64 header length N, N bytes of JSON, tensor data. Offsets in the header count from the data's
  * first byte; together the tensors cover the data without holes or overlap. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "frontend/weights/internal.h"
@@ -117,24 +116,13 @@ static bool read_metadata(Reader *r, json_t *metadata)
     return true;
 }
 
-static int by_data(const void *a, const void *b)
-{
-    const Tensor *x = a, *y = b;
-    if (x->data != y->data)
-        return x->data < y->data ? -1 : 1;
-    if (x->size != y->size)
-        return x->size < y->size ? -1 : 1;
-    return strcmp(x->name, y->name);
-}
-
 /* Sorts this file's tensors, and checks that they cover the data. */
 static bool check_cover(Reader *r, size_t first)
 {
     Tensor *t = r->w->tensors + first;
     size_t count = r->w->count - first;
     const uint8_t *end = r->data;
-    if (count)
-        qsort(t, count, sizeof *t, by_data);
+    weights_sort_by_data(r->w, first);
     for (size_t i = 0; i < count; end = t[i].data + t[i].size, i++) {
         if (t[i].data == end)
             continue;

@@ -36,6 +36,16 @@ Quoted weights_quote(const char *raw)
     return q;
 }
 
+int weight_type_block(WeightType type)
+{
+    return types[type].elements;
+}
+
+int weight_type_block_bytes(WeightType type)
+{
+    return types[type].bytes;
+}
+
 int64_t tensor_elements(const Tensor *t)
 {
     int64_t n = 1;

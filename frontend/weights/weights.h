@@ -33,6 +33,10 @@ typedef struct Tensor {
     int64_t shape[WEIGHTS_MAX_RANK]; /* lengths may be 0; the product and its bytes fit in int64_t */
     const uint8_t *data;             /* in the mapping, not aligned */
     uint64_t size;                   /* bytes */
+    /* 0, or the rows (first axis) of each head, which stand in rotary pairs: stored row 2i is row i of the
+     * head, stored row 2i + 1 is row pairs / 2 + i. Conversions put out, and indexes count, the unpaired
+     * order. */
+    int64_t pairs;
 } Tensor;
 
 /* Product of the shape. */

@@ -214,8 +214,8 @@ static void test_formats(void)
          "f: a PyTorch checkpoint (pickle), which is not read: convert it to safetensors"},
         {"version https://git-lfs.github.com/spec/v1\n", 43,
          "f: a Git LFS pointer, not the file itself: run `git lfs pull`, or download the file"},
-        {"<!DOCTYPE html>", 15, "f: not a checkpoint of a known format (safetensors)"},
-        {"abc", 3, "f: not a checkpoint of a known format (safetensors)"},
+        {"<!DOCTYPE html>", 15, "f: not a checkpoint of a known format (safetensors, GGUF, llama2.c)"},
+        {"abc", 3, "f: not a checkpoint of a known format (safetensors, GGUF, llama2.c)"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         Error err;
