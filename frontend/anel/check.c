@@ -51,7 +51,7 @@ static void collect_names(Check *c, const Node *n)
 {
     if (!n)
         return;
-    if (n->kind == N_WEIGHT || n->kind == N_FOR || n->kind == N_EACH || n->kind == N_PARAM)
+    if (n->kind == N_WEIGHT || n->kind == N_FOR || n->kind == N_EACH)
         add_name(c, n);
     if (n->kind == N_PARAM && n->kid[0] && n->kid[0]->kind == N_SHAPE)
         collect_shape(c, n->kid[0]);
@@ -62,6 +62,12 @@ static void collect_names(Check *c, const Node *n)
 }
 
 /* ---- uses ---- */
+
+/* Looking for the nearest name is for errors that somebody will see. */
+static bool is_shown(const Check *c)
+{
+    return c->e->diags->errors < 100;
+}
 
 static void note_nearest(Check *c, const Nearest *n)
 {
@@ -76,7 +82,7 @@ static void check_name(Check *c, const Node *n)
     if (s || is_given(n->text))
         return;
     Nearest near = {.wanted = n->text};
-    for (s = c->names; s; s = s->hh.next)
+    for (s = c->names; s && is_shown(c); s = s->hh.next)
         nearest_try(&near, s->name);
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
         nearest_try(&near, given[i]);
@@ -101,9 +107,8 @@ static bool imports_std(const Check *c)
 static void unknown_callee(Check *c, const Node *n)
 {
     Nearest near = {.wanted = n->text};
-    layers_nearest(c->unit, &near);
-    for (int i = 0; i < c->unit->imports; i++)
-        layers_nearest(c->unit->import[i], &near);
+    for (int i = -1; i < c->unit->imports && is_shown(c); i++)
+        layers_nearest(i < 0 ? c->unit : c->unit->import[i], &near);
     primitive_nearest(&near);
     diag_error(c->e->diags, (Span){n->span.source, n->span.start, (uint32_t)strlen(n->text)},
                "there is no layer or primitive '%s'", n->text);
@@ -186,12 +191,13 @@ static void check_tree(Check *c, const Node *n)
 static void check_params(Check *c)
 {
     const Node *params = c->node->kid[0];
-    for (int i = 0; i < params->kids; i++)
-        for (int k = 0; k < i; k++)
-            if (strcmp(params->kid[i]->text, params->kid[k]->text) == 0) {
-                diag_error(c->e->diags, params->kid[i]->span, "there is a parameter '%s' already", params->kid[i]->text);
-                break;
-            }
+    for (int i = 0; i < params->kids; i++) {
+        Symbol *s;
+        HASH_FIND_STR(c->names, params->kid[i]->text, s);
+        if (s)
+            diag_error(c->e->diags, params->kid[i]->span, "there is a parameter '%s' already", params->kid[i]->text);
+        add_name(c, params->kid[i]);
+    }
 }
 
 static void check_one(Elab *e, const Unit *unit, const Node *node)

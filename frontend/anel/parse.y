@@ -321,7 +321,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, Parser *p)
     const Scanner *s = &p->scanner;
     if (!p->told && yypcontext_token(context) != YYSYMBOL_YYEOF)
         scanner_drop_brackets(p, *yypcontext_location(context));
-    if (p->told) {
+    if (p->told || p->too_deep) {
         p->told = false;
         return 0;
     }

@@ -1,5 +1,5 @@
 /* The scanner. It decides which line ends end a statement: not those within ( ) and [ ], not those behind a token that
- * cannot end one (an operator, a comma, `=`), and not those before `else` and `->`. */
+ * cannot end one (an operator, a comma, `=`), and not those before `else`, `->` and `{`. */
 #include "frontend/anel/ast.h"
 
 #include <string.h>
@@ -19,7 +19,7 @@ static bool continues(int token)
     }
 }
 
-/* Whether `else` or `->` is what comes next, over blanks, line ends and comments. */
+/* Whether `else`, `->` or `{` is what comes next, over blanks, line ends and comments. */
 static bool goes_on(const char *p)
 {
     for (;;) {
@@ -28,7 +28,7 @@ static bool goes_on(const char *p)
             break;
         p += strcspn(p, "\n");
     }
-    if (p[0] == '-' && p[1] == '>')
+    if (p[0] == '{' || (p[0] == '-' && p[1] == '>'))
         return true;
     return strncmp(p, "else", 4) == 0 && strchr(" \t\r\n{(\"", p[4]);
 }
@@ -186,7 +186,7 @@ static int scan(Parser *p, const char **from)
         digit+                                  { return INT; }
         digit+ "." digit+ ([eE] [-+]? digit+)?  { return FLOAT; }
         digit+ [eE] [-+]? digit+                { return FLOAT; }
-        digit+ letter (letter | digit)*         { return wrong(p, *from, "a number, or a name that begins with a digit"); }
+        digit+ letter (letter | digit)*         { return wrong(p, *from, "names do not begin with a digit"); }
         ["] char* ["]                           { return STRING; }
         ["] char*                               { return wrong(p, *from, "the string does not end on this line"); }
         ['] [^'\n\x00]* [']?                    { return wrong(p, *from, "strings stand in double quotes"); }
@@ -227,7 +227,8 @@ int anel_yylex(union ANEL_YYSTYPE *value, Span *at, Parser *p)
         token = s->fragment ? START_EXPRESSION : START_FILE;
     else
         token = scan(p, &from);
-    if (token == END && !s->fragment) /* behind the last thing there is, not behind the blank lines that follow */
+    bool made_up = (token == NEWLINE && s->p == from) || (token == END && !s->fragment);
+    if (made_up) /* behind the last thing there is, not behind the blank lines that follow */
         *at = (Span){s->source, s->last_end, 0};
     else
         *at = (Span){s->source, offset(s, from), (uint32_t)(s->p > from ? s->p - from : 0)};

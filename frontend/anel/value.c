@@ -161,7 +161,7 @@ const char *describe(Elab *e, const AnelValue *v)
         text_printf(&out, "a list of %d tensors", v->list.count);
         return keep_text(e, &out);
     }
-    text_puts(&out, kinds[v->kind]);
+    text_puts(&out, is_symbolic(v) ? "the length " : kinds[v->kind]);
     if (v->kind == ANEL_TENSOR) {
         Type t = tensor_type(v->tensor);
         dims_print(&out, t.rank, t.dim);
