@@ -62,7 +62,7 @@ static bool in_cone(const Cone *c, const Op *op)
 static bool add_to_cone(Cone *c, const Value *v, int depth)
 {
     double number;
-    if (v == c->x || scalar_const(v, &number) || (v->def && in_cone(c, v->def)))
+    if (v == c->x || cpu_scalar_const(v, &number) || (v->def && in_cone(c, v->def)))
         return true;
     const Op *op = v->def;
     if (!op || !is_smooth(op->code) || depth == CONE_OPS)
@@ -84,7 +84,7 @@ static double cone_operand(const Cone *c, const double *result, const Value *v, 
     for (int i = 0; i < c->ops; i++)
         if (v->def == c->op[i])
             return result[i];
-    scalar_const(v, &number);
+    cpu_scalar_const(v, &number);
     return number;
 }
 
@@ -153,7 +153,7 @@ static bool cone_closed(Lowering *l, const Cone *c)
         for (int k = 0; k < c->ops; k++)
             FOR_EACH_ARG(c->op[k], slot)
         uses += *slot == v;
-        if (uses != node_of(l, v)->uses)
+        if (uses != cpu_node(l, v)->uses)
             return false;
     }
     return true;
@@ -170,7 +170,7 @@ static int candidates(const Op *last, const Value **out)
         FOR_EACH_ARG(queue[i], slot)
         {
             const Value *v = *slot;
-            bool seen = scalar_const(v, &number) || !dims_equal(v->type, last->result[0]->type);
+            bool seen = cpu_scalar_const(v, &number) || !dims_equal(v->type, last->result[0]->type);
             for (int k = 0; k < n; k++)
                 seen = seen || out[k] == v;
             if (seen || n == CONE_VALUES)
@@ -190,7 +190,7 @@ static bool find_arithmetic(Lowering *l, const Op *op, Activation *out)
     int n = candidates(op, x);
     for (int i = 0; i < n; i++) {
         Cone c = {.x = x[i]};
-        if (node_of(l, x[i])->uses < 2 || !add_to_cone(&c, op->result[0], 0) || c.op[c.ops - 1] != op)
+        if (cpu_node(l, x[i])->uses < 2 || !add_to_cone(&c, op->result[0], 0) || c.op[c.ops - 1] != op)
             continue;
         if (!recognise(&c, &out->map) || !cone_closed(l, &c))
             continue;
@@ -222,7 +222,7 @@ static MapOp single_map(const Op *op)
     }
 }
 
-bool find_activation(Lowering *l, const Op *op, Activation *out)
+bool cpu_find_activation(Lowering *l, const Op *op, Activation *out)
 {
     MapOp map = single_map(op);
     if (map == MAP_NONE)
@@ -232,7 +232,7 @@ bool find_activation(Lowering *l, const Op *op, Activation *out)
     return dtype_is_float(x->type->dtype);
 }
 
-const char *map_name(MapOp map)
+const char *cpu_map_name(MapOp map)
 {
     static const char *const name[MAP_COUNT] = {
         [MAP_NONE] = "",     [MAP_RELU] = "relu",      [MAP_SIGMOID] = "sigmoid",
@@ -244,19 +244,19 @@ const char *map_name(MapOp map)
 static bool emit_activation(Lowering *l, const Match *m)
 {
     const Activation *a = m->own;
-    return emit_map(l, m->root->result[0], a->x, a->map, map_name(a->map));
+    return cpu_emit_map(l, m->root->result[0], a->x, a->map, cpu_map_name(a->map));
 }
 
-Match *match_activation(Lowering *l, const Op *op)
+Match *cpu_match_activation(Lowering *l, const Op *op)
 {
     Activation a;
-    if (op->results != 1 || type_elements(op->result[0]->type) <= 0 || !find_activation(l, op, &a))
+    if (op->results != 1 || type_elements(op->result[0]->type) <= 0 || !cpu_find_activation(l, op, &a))
         return NULL;
-    if (node_of(l, op->result[0])->stored)
+    if (cpu_node(l, op->result[0])->stored)
         return NULL;
-    Match *m = match_new(l, op, emit_activation, &a, sizeof a);
+    Match *m = cpu_match_new(l, op, emit_activation, &a, sizeof a);
     for (int i = 0; i < a.inners; i++)
-        match_inner(m, a.inner[i]);
-    match_outer(m, a.x);
+        cpu_match_inner(m, a.inner[i]);
+    cpu_match_outer(m, a.x);
     return m;
 }

@@ -23,13 +23,13 @@ static bool flag_of(const Op *op, const char *key, bool *out)
 static bool leads_to_product(const Value *v)
 {
     double factor;
-    for (v = through_casts(v); v->def; v = through_casts(v)) {
+    for (v = cpu_through_casts(v); v->def; v = cpu_through_casts(v)) {
         const Op *op = v->def;
         if (op->code == OP_MATMUL)
             return true;
         if (op->code != OP_MUL && op->code != OP_REAL_DIV)
             return false;
-        v = scalar_const(op_arg(op, "x"), &factor) ? op_arg(op, "y") : op_arg(op, "x");
+        v = cpu_scalar_const(op_arg(op, "x"), &factor) ? op_arg(op, "y") : op_arg(op, "x");
     }
     return false;
 }
@@ -44,12 +44,12 @@ static const Value *peel(Scores *s, const Op *op)
         s->mask = swapped ? x : y;
         return swapped ? y : x;
     }
-    if (op->code == OP_MUL && scalar_const(x, &factor)) {
+    if (op->code == OP_MUL && cpu_scalar_const(x, &factor)) {
         s->scale *= factor;
         s->scaled = true;
         return y;
     }
-    if ((op->code == OP_MUL || op->code == OP_REAL_DIV) && scalar_const(y, &factor)) {
+    if ((op->code == OP_MUL || op->code == OP_REAL_DIV) && cpu_scalar_const(y, &factor)) {
         s->scale = op->code == OP_MUL ? s->scale * factor : s->scale / factor;
         s->scaled = true;
         return x;
@@ -65,7 +65,7 @@ static void take(Scores *s, const Value *v)
 /* Behind casts, which join the group. */
 static const Value *behind_casts(Scores *s, const Value *v)
 {
-    while (def_of(v, OP_CAST) && through_casts(v) != v && s->inners < SCORES_INNER) {
+    while (cpu_def_of(v, OP_CAST) && cpu_through_casts(v) != v && s->inners < SCORES_INNER) {
         take(s, v);
         v = op_arg(v->def, "x");
     }
@@ -93,7 +93,7 @@ static bool read_shapes(Scores *s, const Op *product, const Op *pv)
            s->queries > 0 && s->keys > 0;
 }
 
-bool match_scores(Lowering *l, const Op *pv, Scores *s)
+bool cpu_match_scores(Lowering *l, const Op *pv, Scores *s)
 {
     bool flip = false;
     *s = (Scores){.scale = 1};
@@ -102,7 +102,7 @@ bool match_scores(Lowering *l, const Op *pv, Scores *s)
         return false;
     s->v = op_arg(pv, "y");
     const Value *at = behind_casts(s, op_arg(pv, "x"));
-    const Op *softmax = def_of(at, OP_SOFTMAX);
+    const Op *softmax = cpu_def_of(at, OP_SOFTMAX);
     if (!softmax || !is_last_axis(softmax))
         return false;
     take(s, at);
@@ -114,7 +114,7 @@ bool match_scores(Lowering *l, const Op *pv, Scores *s)
         take(s, at);
         at = behind_casts(s, next);
     }
-    const Op *product = at ? def_of(at, OP_MATMUL) : NULL;
+    const Op *product = at ? cpu_def_of(at, OP_MATMUL) : NULL;
     bool k_turned;
     if (!product || !flag_of(product, "transpose_x", &s->q_turned) ||
         !flag_of(product, "transpose_y", &k_turned))
@@ -126,15 +126,15 @@ bool match_scores(Lowering *l, const Op *pv, Scores *s)
     return read_shapes(s, product, pv);
 }
 
-Match *scores_match(Lowering *l, const Op *root, const Scores *s, bool (*emit)(Lowering *, const Match *),
-                    const void *own, size_t size)
+Match *cpu_scores_match(Lowering *l, const Op *root, const Scores *s, bool (*emit)(Lowering *, const Match *),
+                        const void *own, size_t size)
 {
-    Match *m = match_new(l, root, emit, own, size);
+    Match *m = cpu_match_new(l, root, emit, own, size);
     for (int i = 0; i < s->inners; i++)
-        match_inner(m, s->inner[i]);
-    match_outer(m, s->q);
-    match_outer(m, s->k);
-    match_outer(m, s->v);
+        cpu_match_inner(m, s->inner[i]);
+    cpu_match_outer(m, s->q);
+    cpu_match_outer(m, s->k);
+    cpu_match_outer(m, s->v);
     return m;
 }
 
@@ -218,14 +218,14 @@ static View swap_last(const View *v)
 static bool channel_major(Lowering *l, const Value *v, bool turned, View *out)
 {
     View view;
-    if (!value_f32(l, v, &view))
+    if (!cpu_value_f32(l, v, &view))
         return false;
     if (!turned)
         view = swap_last(&view);
     int64_t s = view.dim[view.rank - 1], dim[2] = {view_count(&view) / s, s};
     if (view_reshape(&view, 2, dim, out) && (out->stride[1] == 1 || s == 1) && out->stride[0] >= s)
         return true;
-    view = dense_copy(l, v, &view, DT_FP32);
+    view = cpu_dense_copy(l, v, &view, DT_FP32);
     return view_reshape(&view, 2, dim, out);
 }
 
@@ -233,11 +233,11 @@ static bool emit_mask(Lowering *l, const Scores *s, PrefillStep *own, View *view
 {
     if (!s->mask)
         return true;
-    if (!value_dense(l, s->mask, view))
+    if (!cpu_value_dense(l, s->mask, view))
         return false;
     own->p.causal = mask_is_causal(l, view, s->keys);
     own->mask = !own->p.causal;
-    if (own->mask && view->store != DT_FP16 && view->store != DT_FP32 && !value_f32(l, s->mask, view))
+    if (own->mask && view->store != DT_FP16 && view->store != DT_FP32 && !cpu_value_f32(l, s->mask, view))
         return false;
     own->p.mask.half = view->store == DT_FP16;
     own->p.ld_mask = (size_t)s->keys;
@@ -261,23 +261,23 @@ static bool emit_prefill(Lowering *l, const Match *m)
     View shape = view_dense(0, DT_FP32, out->type->rank, out->type->dim), turned = swap_last(&shape);
     turned = view_dense(0, DT_FP32, turned.rank, turned.dim);
     turned = swap_last(&turned);
-    View to = result_like(l, out, &turned);
+    View to = cpu_result_like(l, out, &turned);
     Compute *c = &l->kernel->device->compute;
     compute_reserve(c, compute_attention_prefill_room(c, heads, d, n));
     const char *kind = own.p.causal ? "attention+causal" : own.mask ? "attention+mask" : "attention";
-    CpuStep *step = step_add(l, run_prefill, kind, out, to, views, own.mask ? 4 : 3, &own, sizeof own);
+    CpuStep *step = cpu_step_add(l, run_prefill, kind, out, to, views, own.mask ? 4 : 3, &own, sizeof own);
     step->flops = 4.0 * (double)heads * (double)d * (double)n * (double)n * (own.p.causal ? 0.5 : 1);
     return true;
 }
 
-Match *match_prefill(Lowering *l, const Op *op)
+Match *cpu_match_prefill(Lowering *l, const Op *op)
 {
     Scores s;
-    if (!match_scores(l, op, &s) || s.queries != s.keys || node_of(l, op->result[0])->stored)
+    if (!cpu_match_scores(l, op, &s) || s.queries != s.keys || cpu_node(l, op->result[0])->stored)
         return NULL;
     if (s.mask && !is_shared_mask(s.mask, s.queries, s.keys))
         return NULL;
-    Match *m = scores_match(l, op, &s, emit_prefill, &s, sizeof s);
-    match_outer(m, s.mask);
-    return match_closed(l, m) ? m : NULL;
+    Match *m = cpu_scores_match(l, op, &s, emit_prefill, &s, sizeof s);
+    cpu_match_outer(m, s.mask);
+    return cpu_match_closed(l, m) ? m : NULL;
 }

@@ -17,9 +17,9 @@ typedef struct Scores {
 } Scores;
 
 /* Whether pv is the product of softmax(scale Q K^T + mask) with V. */
-bool match_scores(Lowering *l, const Op *pv, Scores *s);
+bool cpu_match_scores(Lowering *l, const Op *pv, Scores *s);
 /* A match of those ops that needs q, k and v. */
-Match *scores_match(Lowering *l, const Op *root, const Scores *s, bool (*emit)(Lowering *, const Match *),
-                    const void *own, size_t size);
+Match *cpu_scores_match(Lowering *l, const Op *root, const Scores *s, bool (*emit)(Lowering *, const Match *),
+                        const void *own, size_t size);
 
 #endif

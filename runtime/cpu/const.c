@@ -2,7 +2,7 @@
 
 #include "base/half.h"
 
-void *const_room(CpuKernel *k, size_t bytes)
+void *cpu_const_room(CpuKernel *k, size_t bytes)
 {
     uintptr_t at = (uintptr_t)arena_alloc(&k->arena, bytes + 64);
     k->base.constants += bytes;
@@ -36,7 +36,8 @@ static bool copy_literal(CpuKernel *k, const Value *v, const void **data, DType 
     *store = class == CLASS_FLOAT ? DT_FP32 : class == CLASS_BOOL ? DT_BOOL : DT_INT32;
     if ((l->kind != LIT_INT && l->kind != LIT_FLOAT) || (int64_t)l->count != type_elements(v->type))
         return error_set(err, "its value does not fit its type");
-    Tensor t = tensor_of(v->type, *store, const_room(k, l->count * (size_t)(dtype_info[*store].bits / 8)));
+    Tensor t =
+        tensor_of(v->type, *store, cpu_const_room(k, l->count * (size_t)(dtype_info[*store].bits / 8)));
     for (size_t i = 0; i < l->count; i++) {
         if (l->kind == LIT_INT && class != CLASS_FLOAT)
             tensor_put_int(&t, (int64_t)i, l->ints[i]);
@@ -48,8 +49,8 @@ static bool copy_literal(CpuKernel *k, const Value *v, const void **data, DType 
     return true;
 }
 
-bool const_resolve(CpuKernel *k, const BlobResolver *blobs, const Value *v, const void **data, DType *store,
-                   Error *err)
+bool cpu_const_resolve(CpuKernel *k, const BlobResolver *blobs, const Value *v, const void **data,
+                       DType *store, Error *err)
 {
     switch (value_literal(v)->kind) {
     case LIT_BLOB: *store = v->type->dtype; return resolve_blob(blobs, v, data, err);

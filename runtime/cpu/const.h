@@ -8,10 +8,10 @@
 enum { CONST_WIDEN_MOST = 1 << 16 }; /* elements; larger constants are used as they lie in the file */
 
 /* Memory that lives as long as the kernel, aligned to 64 bytes, counted in Kernel.constants. */
-void *const_room(CpuKernel *k, size_t bytes);
+void *cpu_const_room(CpuKernel *k, size_t bytes);
 
 /* The elements of an OP_CONST of a checked type: in the blob as they are, or copied from the text. */
-MUST_USE bool const_resolve(CpuKernel *k, const BlobResolver *blobs, const Value *v, const void **data,
-                            DType *store, Error *err);
+MUST_USE bool cpu_const_resolve(CpuKernel *k, const BlobResolver *blobs, const Value *v, const void **data,
+                                DType *store, Error *err);
 
 #endif

@@ -39,7 +39,7 @@ static bool add_piece(Corner *c, int *at, int rank, const Value *piece)
 
 static bool read_corner(const Value *v, int rank, Corner *c)
 {
-    const Op *concat = def_of(v, OP_CONCAT);
+    const Op *concat = cpu_def_of(v, OP_CONCAT);
     const Arg *pieces = concat ? op_find_arg(concat, "values") : NULL;
     int at = 0;
     *c = (Corner){.axis = -1};
@@ -54,10 +54,10 @@ static bool read_corner(const Value *v, int rank, Corner *c)
 /* v = base + constant */
 static bool is_sum(const Value *v, const Value *base, int64_t constant)
 {
-    const Op *add = def_of(v, OP_ADD);
+    const Op *add = cpu_def_of(v, OP_ADD);
     double number;
     for (int side = 0; add && side < 2; side++)
-        if (op_arg(add, side ? "y" : "x") == base && scalar_const(op_arg(add, side ? "x" : "y"), &number))
+        if (op_arg(add, side ? "y" : "x") == base && cpu_scalar_const(op_arg(add, side ? "x" : "y"), &number))
             return number == (double)constant;
     return false;
 }
@@ -163,34 +163,34 @@ static bool emit_update(Lowering *l, const Match *m)
 {
     const Update *u = m->own;
     const Value *out = m->root->result[0];
-    const View *state = value_view(l, u->state), *rows = value_view(l, u->rows);
+    const View *state = cpu_value_view(l, u->state), *rows = cpu_value_view(l, u->rows);
     View views[2];
-    if (!state || !rows || !value_dense(l, u->position, &views[1]))
+    if (!state || !rows || !cpu_value_dense(l, u->position, &views[1]))
         return false;
     views[0] = *rows;
-    value_place(l, out, *state);
+    cpu_value_place(l, out, *state);
     UpdateStep own = {*state, state->dim[u->axis], state->stride[u->axis], rows->dim[u->axis]};
     own.part.dim[u->axis] = own.rows;
-    step_add(l, run_update, "state", out, own.part, views, 2, &own, sizeof own);
+    cpu_step_add(l, run_update, "state", out, own.part, views, 2, &own, sizeof own);
     return true;
 }
 
 /* `write` is the write_state; the state is touched by nothing but this chain. */
-Match *match_update(Lowering *l, const Op *write)
+Match *cpu_match_update(Lowering *l, const Op *write)
 {
     if (write->code != OP_WRITE_STATE)
         return NULL;
     Update u = {.state = op_arg(write, "input")};
-    const Op *update = def_of(op_arg(write, "data"), OP_SLICE_UPDATE);
-    const Op *read = update ? def_of(op_arg(update, "x"), OP_READ_STATE) : NULL;
+    const Op *update = cpu_def_of(op_arg(write, "data"), OP_SLICE_UPDATE);
+    const Op *read = update ? cpu_def_of(op_arg(update, "x"), OP_READ_STATE) : NULL;
     if (!read || op_arg(read, "input") != u.state || u.state->type->rank < 1 ||
-        type_elements(u.state->type) <= 0 || node_of(l, u.state)->uses != 2 ||
-        !used_once(l, read->result[0]) || !read_update(update, &u) || type_elements(u.rows->type) <= 0)
+        type_elements(u.state->type) <= 0 || cpu_node(l, u.state)->uses != 2 ||
+        !cpu_used_once(l, read->result[0]) || !read_update(update, &u) || type_elements(u.rows->type) <= 0)
         return NULL;
-    Match *m = match_new(l, update, emit_update, &u, sizeof u);
-    match_inner(m, read);
-    match_outer(m, u.rows);
-    match_outer(m, u.position);
+    Match *m = cpu_match_new(l, update, emit_update, &u, sizeof u);
+    cpu_match_inner(m, read);
+    cpu_match_outer(m, u.rows);
+    cpu_match_outer(m, u.position);
     return m;
 }
 
@@ -205,14 +205,14 @@ typedef struct DecodeMatch {
 /* 0, 1, 2 ... n-1 */
 static bool is_range(const Value *v, int64_t n)
 {
-    const Op *range = def_of(v, OP_RANGE_1D);
+    const Op *range = cpu_def_of(v, OP_RANGE_1D);
     const Literal *literal = value_literal(v);
     double start, step;
     if (type_elements(v->type) != n)
         return false;
     if (range)
-        return scalar_const(op_arg(range, "start"), &start) && start == 0 &&
-               scalar_const(op_arg(range, "step"), &step) && step == 1;
+        return cpu_scalar_const(op_arg(range, "start"), &start) && start == 0 &&
+               cpu_scalar_const(op_arg(range, "step"), &step) && step == 1;
     if (!literal || literal->kind != LIT_INT || (int64_t)literal->count != n)
         return false;
     for (int64_t i = 0; i < n; i++)
@@ -225,7 +225,8 @@ static bool is_range(const Value *v, int64_t n)
 static const Value *through_reshapes(const Value *v)
 {
     const Op *op;
-    while ((op = def_of(v, OP_RESHAPE)) || (op = def_of(v, OP_EXPAND_DIMS)) || (op = def_of(v, OP_SQUEEZE)))
+    while ((op = cpu_def_of(v, OP_RESHAPE)) || (op = cpu_def_of(v, OP_EXPAND_DIMS)) ||
+           (op = cpu_def_of(v, OP_SQUEEZE)))
         v = op_arg(op, "x");
     return v;
 }
@@ -233,7 +234,7 @@ static const Value *through_reshapes(const Value *v)
 /* cond is range <= position; the position is noted. */
 static bool match_not_later(const Value *cond, int64_t keys, const Value **position)
 {
-    const Op *below = def_of(cond, OP_LESS_EQUAL), *above = def_of(cond, OP_GREATER_EQUAL);
+    const Op *below = cpu_def_of(cond, OP_LESS_EQUAL), *above = cpu_def_of(cond, OP_GREATER_EQUAL);
     const Op *op = below ? below : above;
     if (!op)
         return false;
@@ -245,11 +246,11 @@ static bool match_not_later(const Value *cond, int64_t keys, const Value **posit
 /* cond is range > position - window */
 static bool match_near(const Value *cond, int64_t keys, const Value *position, int64_t *window)
 {
-    const Op *greater = def_of(cond, OP_GREATER);
-    const Op *sub = greater ? def_of(op_arg(greater, "y"), OP_SUB) : NULL;
+    const Op *greater = cpu_def_of(cond, OP_GREATER);
+    const Op *sub = greater ? cpu_def_of(op_arg(greater, "y"), OP_SUB) : NULL;
     double number;
     if (!sub || !is_range(through_reshapes(op_arg(greater, "x")), keys) || op_arg(sub, "x") != position ||
-        !scalar_const(op_arg(sub, "y"), &number) || !(number >= 1 && number <= 1e9))
+        !cpu_scalar_const(op_arg(sub, "y"), &number) || !(number >= 1 && number <= 1e9))
         return false;
     *window = (int64_t)number;
     return true;
@@ -257,7 +258,7 @@ static bool match_near(const Value *cond, int64_t keys, const Value *position, i
 
 static bool match_seen(const Value *cond, int64_t keys, DecodeMatch *m)
 {
-    const Op *both = def_of(cond, OP_LOGICAL_AND);
+    const Op *both = cpu_def_of(cond, OP_LOGICAL_AND);
     if (!both)
         return match_not_later(cond, keys, &m->position);
     const Value *x = op_arg(both, "x"), *y = op_arg(both, "y");
@@ -270,10 +271,10 @@ static bool match_mask(const Value *mask, int64_t keys, DecodeMatch *m)
 {
     if (type_elements(mask->type) != keys || mask->type->dim[mask->type->rank - 1] != keys)
         return false;
-    const Op *select = def_of(through_reshapes(through_casts(mask)), OP_SELECT);
+    const Op *select = cpu_def_of(through_reshapes(cpu_through_casts(mask)), OP_SELECT);
     double seen, hidden;
-    return select && scalar_const(op_arg(select, "a"), &seen) && seen == 0 &&
-           scalar_const(op_arg(select, "b"), &hidden) && hidden <= MASKED &&
+    return select && cpu_scalar_const(op_arg(select, "a"), &seen) && seen == 0 &&
+           cpu_scalar_const(op_arg(select, "b"), &hidden) && hidden <= MASKED &&
            match_seen(through_reshapes(op_arg(select, "cond")), keys, m);
 }
 
@@ -281,8 +282,8 @@ static bool match_mask(const Value *mask, int64_t keys, DecodeMatch *m)
  * is taken back. */
 static const Value *cached(Lowering *l, const Value *v, bool *turned)
 {
-    v = through_casts(v);
-    const Op *transpose = def_of(v, OP_TRANSPOSE);
+    v = cpu_through_casts(v);
+    const Op *transpose = cpu_def_of(v, OP_TRANSPOSE);
     int64_t perm[IR_MAX_RANK];
     int r = v->type->rank;
     if (transpose && arg_ints(transpose, "perm", perm, IR_MAX_RANK) == r &&
@@ -291,13 +292,13 @@ static const Value *cached(Lowering *l, const Value *v, bool *turned)
             if (perm[i] != i)
                 return NULL;
         *turned = !*turned;
-        v = through_casts(op_arg(transpose, "x"));
+        v = cpu_through_casts(op_arg(transpose, "x"));
     }
-    if (*turned || !def_of(v, OP_SLICE_UPDATE) || v->type->dtype != DT_FP16)
+    if (*turned || !cpu_def_of(v, OP_SLICE_UPDATE) || v->type->dtype != DT_FP16)
         return NULL;
     for (const Op *op = v->def->next; op; op = op->next)
         if (op->code == OP_WRITE_STATE && op_arg(op, "data") == v)
-            return match_update(l, op) ? v : NULL;
+            return cpu_match_update(l, op) ? v : NULL;
     return NULL;
 }
 
@@ -328,9 +329,9 @@ static bool emit_decode(Lowering *l, const Match *m)
     const DecodeMatch *own = m->own;
     const Scores *s = &own->scores;
     const Value *out = m->root->result[0];
-    const View *k = value_view(l, m->outer[1]), *v = value_view(l, m->outer[2]);
+    const View *k = cpu_value_view(l, m->outer[1]), *v = cpu_value_view(l, m->outer[2]);
     View views[4], q;
-    if (!k || !v || !value_f32(l, s->q, &q) || !value_dense(l, own->position, &views[3]))
+    if (!k || !v || !cpu_value_f32(l, s->q, &q) || !cpu_value_dense(l, own->position, &views[3]))
         return false;
     if (s->q_turned) {
         int perm[IR_MAX_RANK];
@@ -338,7 +339,7 @@ static bool emit_decode(Lowering *l, const Match *m)
             perm[i] = i < q.rank - 2 ? i : 2 * q.rank - 3 - i;
         q = view_transpose(&q, perm);
     }
-    views[0] = view_is_dense(&q) ? q : dense_copy(l, s->q, &q, DT_FP32);
+    views[0] = view_is_dense(&q) ? q : cpu_dense_copy(l, s->q, &q, DT_FP32);
     views[1] = *k;
     views[2] = *v;
     size_t d = (size_t)s->d, heads = (size_t)(s->heads * s->queries), stride = (size_t)(s->keys * s->d);
@@ -350,19 +351,19 @@ static bool emit_decode(Lowering *l, const Match *m)
                              .scale = (float)s->scale},
                        .keys = s->keys,
                        .window = own->window};
-    View to = result_new(l, out, DT_FP32);
+    View to = cpu_result_new(l, out, DT_FP32);
     Compute *c = &l->kernel->device->compute;
     compute_reserve(c, compute_attention_decode_room(c, (size_t)s->keys));
-    CpuStep *added = step_add(l, run_decode, "attention+cache", out, to, views, 4, &step, sizeof step);
+    CpuStep *added = cpu_step_add(l, run_decode, "attention+cache", out, to, views, 4, &step, sizeof step);
     added->flops = 4.0 * (double)heads * (double)d * (double)s->keys; /* of a full cache */
     return true;
 }
 
-Match *match_decode(Lowering *l, const Op *op)
+Match *cpu_match_decode(Lowering *l, const Op *op)
 {
     DecodeMatch own = {.window = 0};
     Scores *s = &own.scores;
-    if (!match_scores(l, op, s) || !s->mask || node_of(l, op->result[0])->stored ||
+    if (!cpu_match_scores(l, op, s) || !s->mask || cpu_node(l, op->result[0])->stored ||
         !match_mask(s->mask, s->keys, &own))
         return NULL;
     const Value *k = cached(l, s->k, &s->k_turned), *v = cached(l, s->v, &s->v_turned);
@@ -370,7 +371,7 @@ Match *match_decode(Lowering *l, const Op *op)
         return NULL;
     s->k = k;
     s->v = v;
-    Match *m = scores_match(l, op, s, emit_decode, &own, sizeof own);
-    match_outer(m, own.position);
-    return match_closed(l, m) ? m : NULL;
+    Match *m = cpu_scores_match(l, op, s, emit_decode, &own, sizeof own);
+    cpu_match_outer(m, own.position);
+    return cpu_match_closed(l, m) ? m : NULL;
 }

@@ -114,7 +114,7 @@ static void add_step(Lowering *l, const Value *v, const char *kind, RowFn *row, 
         e.y.rank = e.a.rank = e.b.rank = 1;
         e.y.dim[0] = e.y.stride[0] = e.a.stride[0] = e.b.stride[0] = 1;
     }
-    CpuStep *s = step_add(l, run_elementwise, kind, v, *y, views, row ? 2 : 1, &e, sizeof e);
+    CpuStep *s = cpu_step_add(l, run_elementwise, kind, v, *y, views, row ? 2 : 1, &e, sizeof e);
     s->flops = (double)view_count(y);
 }
 
@@ -147,38 +147,38 @@ static bool emit_binary(Lowering *l, const Op *op, RowFn *row, bool *done)
     View a, b, wide_a, wide_b;
     if (!dtype_is_float(x->type->dtype) || !dtype_is_float(y->type->dtype) || type_elements(out->type) == 0)
         return true;
-    if (!value_f32(l, x, &a) || !value_f32(l, y, &b))
+    if (!cpu_value_f32(l, x, &a) || !cpu_value_f32(l, y, &b))
         return false;
     if (!view_broadcast(&a, out->type->rank, out->type->dim, &wide_a) ||
         !view_broadcast(&b, out->type->rank, out->type->dim, &wide_b))
         return true;
-    View to = result_like(l, out, same_dims(&a, out->type) ? &a : &b);
+    View to = cpu_result_like(l, out, same_dims(&a, out->type) ? &a : &b);
     add_step(l, out, op->spelling, row, MAP_NONE, &to, &wide_a, &wide_b);
     *done = true;
     return true;
 }
 
 /* The result has the layout of x, so that one row after the other is contiguous; else x is copied. */
-bool emit_map(Lowering *l, const Value *out, const Value *x, MapOp map, const char *kind)
+bool cpu_emit_map(Lowering *l, const Value *out, const Value *x, MapOp map, const char *kind)
 {
     View a;
-    if (!value_f32(l, x, &a))
+    if (!cpu_value_f32(l, x, &a))
         return false;
-    View to = result_like(l, out, &a), y = to, b = a;
+    View to = cpu_result_like(l, out, &a), y = to, b = a;
     views_squeeze((View *const[]){&y, &b}, 2);
     if (y.rank > 0 && (y.stride[y.rank - 1] != 1 || b.stride[y.rank - 1] != 1)) {
-        View dense = dense_copy(l, out, &a, DT_FP32);
-        to = result_new(l, out, DT_FP32);
+        View dense = cpu_dense_copy(l, out, &a, DT_FP32);
+        to = cpu_result_new(l, out, DT_FP32);
         a = dense;
     }
     add_step(l, out, kind, NULL, map, &to, &a, &a);
     return true;
 }
 
-bool emit_elementwise(Lowering *l, const Op *op, bool *done)
+bool cpu_emit_elementwise(Lowering *l, const Op *op, bool *done)
 {
     RowFn *row = row_of(op->code);
-    if (!row || node_of(l, op->result[0])->stored)
+    if (!row || cpu_node(l, op->result[0])->stored)
         return true;
     return emit_binary(l, op, row, done);
 }

@@ -64,7 +64,7 @@ static bool read_operands(Lowering *l, const Op *op, Generic *g, View *view, Ten
                 strings++;
                 continue;
             }
-            if (!value_dense(l, arg->values[k], &view[g->count]))
+            if (!cpu_value_dense(l, arg->values[k], &view[g->count]))
                 return false;
             g->tensor[g->count] = view_tensor(&view[g->count]);
             *slot = &g->tensor[g->count++];
@@ -73,7 +73,7 @@ static bool read_operands(Lowering *l, const Op *op, Generic *g, View *view, Ten
     return g->count + strings == total;
 }
 
-bool emit_generic(Lowering *l, const Op *op)
+bool cpu_emit_generic(Lowering *l, const Op *op)
 {
     Arena *a = &l->kernel->arena;
     int args = count_args(op);
@@ -89,13 +89,13 @@ bool emit_generic(Lowering *l, const Op *op)
     g.result = view + g.count;
     g.call.result = slot + args;
     for (int i = 0; i < op->results; i++) {
-        g.result[i] = result_new(l, op->result[i], store_of(l, op->result[i]));
+        g.result[i] = cpu_result_new(l, op->result[i], cpu_store_of(l, op->result[i]));
         g.tensor[g.count + i] = view_tensor(&g.result[i]);
         slot[args + i] = &g.tensor[g.count + i];
     }
     bool writes = op->code == OP_WRITE_STATE; /* its result is the state, its first operand */
     const Value *name = writes ? op_arg(op, "input") : op->result[0];
-    step_add(l, run_generic, op->spelling, name, writes ? view[0] : g.result[0], view, g.count + op->results,
-             &g, sizeof g);
+    cpu_step_add(l, run_generic, op->spelling, name, writes ? view[0] : g.result[0], view,
+                 g.count + op->results, &g, sizeof g);
     return true;
 }

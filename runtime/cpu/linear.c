@@ -33,7 +33,7 @@ static bool all_numbers(const Op *op, const char *key, int64_t want)
 /* A constant matrix [m, k] or [m, k, 1, 1], behind casts. */
 static const Value *weight_matrix(const Op *op)
 {
-    const Value *w = through_casts(op_arg(op, "weight"));
+    const Value *w = cpu_through_casts(op_arg(op, "weight"));
     if (!value_is_const(w) || (w->type->dtype != DT_FP16 && w->type->dtype != DT_FP32) || w->type->rank < 2)
         return NULL;
     for (int i = 2; i < w->type->rank; i++)
@@ -51,7 +51,8 @@ static bool is_pointwise(const Op *conv)
 
 static bool is_vector(const Value *v, int64_t m)
 {
-    return value_is_const(through_casts(v)) && dtype_is_float(v->type->dtype) && type_elements(v->type) == m;
+    return value_is_const(cpu_through_casts(v)) && dtype_is_float(v->type->dtype) &&
+           type_elements(v->type) == m;
 }
 
 /* v is a linear, or a 1x1 conv. */
@@ -85,12 +86,12 @@ static bool is_channel_bias(const Value *b, const Value *v, const Op *core)
 /* v is a projection that may have had a bias added. */
 static bool match_biased(Lowering *l, const Value *v, Projection *p)
 {
-    const Op *add = def_of(v, OP_ADD);
+    const Op *add = cpu_def_of(v, OP_ADD);
     if (match_core(v, p))
         return true;
     for (int side = 0; add && side < 2; side++) {
         const Value *inner = op_arg(add, side ? "y" : "x"), *bias = op_arg(add, side ? "x" : "y");
-        if (!used_once(l, inner) || !match_core(inner, p))
+        if (!cpu_used_once(l, inner) || !match_core(inner, p))
             continue;
         if (p->bias || !is_channel_bias(bias, inner, p->core) || !dims_equal(inner->type, v->type))
             return false;
@@ -107,7 +108,7 @@ static bool match_active(Lowering *l, const Value *v, Projection *p)
     Activation a;
     if (match_biased(l, v, p))
         return true;
-    if (!v->def || v->def->results != 1 || !find_activation(l, v->def, &a) || !match_biased(l, a.x, p))
+    if (!v->def || v->def->results != 1 || !cpu_find_activation(l, v->def, &a) || !match_biased(l, a.x, p))
         return false;
     for (int i = 0; i < a.inners; i++)
         p->inner[p->inners++] = a.inner[i];
@@ -119,11 +120,11 @@ static bool match_active(Lowering *l, const Value *v, Projection *p)
 /* v is that, added to a value of the same shape. */
 static bool match_residual(Lowering *l, const Value *v, Projection *p)
 {
-    const Op *add = def_of(v, OP_ADD);
+    const Op *add = cpu_def_of(v, OP_ADD);
     for (int side = 0; add && side < 2; side++) {
         const Value *inner = op_arg(add, side ? "y" : "x"), *other = op_arg(add, side ? "x" : "y");
         Projection whole = {0};
-        if (!used_once(l, inner) || value_is_const(other) || !dims_equal(inner->type, v->type) ||
+        if (!cpu_used_once(l, inner) || value_is_const(other) || !dims_equal(inner->type, v->type) ||
             !dims_equal(other->type, v->type) || !dtype_is_float(other->type->dtype))
             continue;
         if (!match_active(l, inner, &whole) || whole.map != MAP_NONE)
@@ -206,15 +207,15 @@ static View column_layout(const View *shape, bool conv)
 static View column_copy(Lowering *l, const Value *name, const View *v, bool conv)
 {
     View to = column_layout(v, conv);
-    to.block = block_new(l, view_bytes(&to));
-    emit_copy(l, name, "copy", v, &to);
+    to.block = cpu_block_new(l, view_bytes(&to));
+    cpu_emit_copy(l, name, "copy", v, &to);
     return to;
 }
 
 static bool columns_of(Lowering *l, const Value *v, bool conv, View *out)
 {
     View wide;
-    if (!value_f32(l, v, &wide))
+    if (!cpu_value_f32(l, v, &wide))
         return false;
     if (as_columns(&wide, conv, out))
         return true;
@@ -225,9 +226,9 @@ static bool columns_of(Lowering *l, const Value *v, bool conv, View *out)
 /* A vector or matrix of constants, fp16 or fp32 as it lies in the file. */
 static bool constant_operand(Lowering *l, const Value *v, View *view, bool *half)
 {
-    if (!value_dense(l, v, view))
+    if (!cpu_value_dense(l, v, view))
         return false;
-    if (view->store != DT_FP16 && view->store != DT_FP32 && !value_f32(l, v, view))
+    if (view->store != DT_FP16 && view->store != DT_FP32 && !cpu_value_f32(l, v, view))
         return false;
     *half = view->store == DT_FP16;
     return true;
@@ -261,7 +262,7 @@ static bool emit_projection(Lowering *l, const Match *match)
             return false;
         if (own.n > 1 && rest.stride[0] != (int64_t)own.n) {
             View wide;
-            if (!value_f32(l, p->residual, &wide))
+            if (!cpu_value_f32(l, p->residual, &wide))
                 return false;
             rest = column_copy(l, p->residual, &wide, conv);
         }
@@ -269,20 +270,20 @@ static bool emit_projection(Lowering *l, const Match *match)
         own.layer.accumulate = true;
     }
     View shape = view_dense(0, DT_FP32, out->type->rank, out->type->dim), to = column_layout(&shape, conv);
-    to = result_like(l, out, &to);
+    to = cpu_result_like(l, out, &to);
     if (own.n > 1)
         compute_reserve(&l->kernel->device->compute,
                         compute_gemm_room(&l->kernel->device->compute, own.layer.m, own.n, own.layer.k));
     const char *kind = arena_printf(&l->kernel->arena, "%s%s%s%s", own.n == 1 ? "matvec" : "linear",
-                                    p->map ? "+" : "", map_name(p->map), p->residual ? "+residual" : "");
-    CpuStep *s = step_add(l, run_product, kind, out, to, views, count, &own, sizeof own);
+                                    p->map ? "+" : "", cpu_map_name(p->map), p->residual ? "+residual" : "");
+    CpuStep *s = cpu_step_add(l, run_product, kind, out, to, views, count, &own, sizeof own);
     s->flops = 2.0 * (double)own.layer.m * (double)own.layer.k * (double)own.n;
     return true;
 }
 
-Match *match_linear(Lowering *l, const Op *op)
+Match *cpu_match_linear(Lowering *l, const Op *op)
 {
-    if (op->results != 1 || !dtype_is_float(op->result[0]->type->dtype) || node_of(l, op->result[0])->stored)
+    if (op->results != 1 || !dtype_is_float(op->result[0]->type->dtype) || cpu_node(l, op->result[0])->stored)
         return NULL;
     Projection p = {0};
     if (!match_active(l, op->result[0], &p)) {
@@ -290,14 +291,14 @@ Match *match_linear(Lowering *l, const Op *op)
         if (!match_residual(l, op->result[0], &p))
             return NULL;
     }
-    Match *m = match_new(l, op, emit_projection, &p, sizeof p);
+    Match *m = cpu_match_new(l, op, emit_projection, &p, sizeof p);
     for (int i = 0; i < p.inners; i++)
-        match_inner(m, p.inner[i]);
-    match_outer(m, p.x);
-    match_outer(m, p.weight);
-    match_outer(m, p.bias);
-    match_outer(m, p.residual);
-    return match_closed(l, m) ? m : NULL;
+        cpu_match_inner(m, p.inner[i]);
+    cpu_match_outer(m, p.x);
+    cpu_match_outer(m, p.weight);
+    cpu_match_outer(m, p.bias);
+    cpu_match_outer(m, p.residual);
+    return cpu_match_closed(l, m) ? m : NULL;
 }
 
 /* ---- matmul of two values ---- */
@@ -336,15 +337,15 @@ static bool run_matmul(const Run *r, const CpuStep *s, Error *err)
 /* The last two axes as a matrix of rows or of columns that are contiguous; copies what is neither. */
 static bool matrix_of(Lowering *l, const Value *v, bool transposed, View *view, size_t *ld, bool *turned)
 {
-    if (!value_f32(l, v, view))
+    if (!cpu_value_f32(l, v, view))
         return false;
     int r = view->rank;
     if (view->stride[r - 1] != 1 && view->stride[r - 2] != 1)
-        *view = dense_copy(l, v, view, DT_FP32);
+        *view = cpu_dense_copy(l, v, view, DT_FP32);
     *turned = view->stride[r - 1] != 1;
     int64_t stride = view->stride[*turned ? r - 1 : r - 2], least = view->dim[*turned ? r - 2 : r - 1];
     if (stride < least) { /* the stride of an axis of length 1 says nothing */
-        *view = dense_copy(l, v, view, DT_FP32);
+        *view = cpu_dense_copy(l, v, view, DT_FP32);
         *turned = false;
         stride = view->dim[r - 1];
     }
@@ -353,9 +354,9 @@ static bool matrix_of(Lowering *l, const Value *v, bool transposed, View *view, 
     return true;
 }
 
-bool emit_matmul(Lowering *l, const Op *op, bool *done)
+bool cpu_emit_matmul(Lowering *l, const Op *op, bool *done)
 {
-    if (op->code != OP_MATMUL || node_of(l, op->result[0])->stored)
+    if (op->code != OP_MATMUL || cpu_node(l, op->result[0])->stored)
         return true;
     const Value *out = op->result[0], *x = op_arg(op, "x"), *y = op_arg(op, "y");
     bool flip_x = false, flip_y = false;
@@ -382,12 +383,12 @@ bool emit_matmul(Lowering *l, const Op *op, bool *done)
     if (!view_broadcast(&a, rank - 2, out->type->dim, &own.a) ||
         !view_broadcast(&b, rank - 2, out->type->dim, &own.b))
         return true;
-    View to = result_new(l, out, DT_FP32);
+    View to = cpu_result_new(l, out, DT_FP32);
     own.c = to;
     own.c.rank -= 2;
     compute_reserve(&l->kernel->device->compute,
                     compute_gemm_room(&l->kernel->device->compute, g->m, g->n, g->k));
-    CpuStep *s = step_add(l, run_matmul, "matmul", out, to, views, 2, &own, sizeof own);
+    CpuStep *s = cpu_step_add(l, run_matmul, "matmul", out, to, views, 2, &own, sizeof own);
     s->flops = 2.0 * (double)view_count(&to) * (double)g->k;
     *done = true;
     return true;

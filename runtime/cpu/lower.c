@@ -11,7 +11,7 @@ static const size_t MOST_BYTES = (size_t)1 << 40; /* of one value; more is a mis
 
 /* ---- nodes ---- */
 
-Node *node_of(Lowering *l, const Value *v)
+Node *cpu_node(Lowering *l, const Value *v)
 {
     Node *n;
     HASH_FIND_PTR(l->nodes, &v, n);
@@ -26,11 +26,11 @@ Node *node_of(Lowering *l, const Value *v)
 
 static OpNode *op_of(Lowering *l, const Value *v)
 {
-    int i = node_of(l, v)->op;
+    int i = cpu_node(l, v)->op;
     return i < 0 ? NULL : &l->op[i];
 }
 
-bool check_type(Lowering *l, const char *what, const Type *t)
+bool cpu_check_type(Lowering *l, const char *what, const Type *t)
 {
     Arena *a = &l->kernel->arena;
     int64_t n = type_elements(t);
@@ -48,7 +48,7 @@ bool check_type(Lowering *l, const char *what, const Type *t)
     return true;
 }
 
-int block_new(Lowering *l, size_t bytes)
+int cpu_block_new(Lowering *l, size_t bytes)
 {
     CpuKernel *k = l->kernel;
     Block b = {.home = HOME_WORK, .bytes = bytes, .first = 1, .last = 0};
@@ -58,45 +58,45 @@ int block_new(Lowering *l, size_t bytes)
 
 static int port_block(Lowering *l, int port)
 {
-    int b = block_new(l, 0);
+    int b = cpu_block_new(l, 0);
     l->kernel->block[b].home = HOME_PORT;
     l->kernel->block[b].port = port;
     return b;
 }
 
-DType store_of(Lowering *l, const Value *v)
+DType cpu_store_of(Lowering *l, const Value *v)
 {
     DClass class = dtype_info[v->type->dtype].class;
-    if (l->kernel->device->options.numerics == NUMERICS_STORED || node_of(l, v)->stored)
+    if (l->kernel->device->options.numerics == NUMERICS_STORED || cpu_node(l, v)->stored)
         return v->type->dtype;
     return class == CLASS_FLOAT ? DT_FP32 : class == CLASS_BOOL ? DT_BOOL : DT_INT32;
 }
 
-void value_place(Lowering *l, const Value *v, View view)
+void cpu_value_place(Lowering *l, const Value *v, View view)
 {
-    Node *n = node_of(l, v);
+    Node *n = cpu_node(l, v);
     n->view = view;
     n->placed = true;
 }
 
 static bool place_const(Lowering *l, Node *n)
 {
-    int block = block_new(l, 0);
+    int block = cpu_block_new(l, 0);
     View view = {.block = block};
     Block *b = &l->kernel->block[block];
     b->home = HOME_CONST;
     const char *name = n->value->name ? n->value->name : "a constant";
-    if (!check_type(l, name, n->value->type))
+    if (!cpu_check_type(l, name, n->value->type))
         return false;
-    if (!const_resolve(l->kernel, l->blobs, n->value, &b->constant, &view.store, l->err))
+    if (!cpu_const_resolve(l->kernel, l->blobs, n->value, &b->constant, &view.store, l->err))
         return error_prefix(l->err, "%s", name);
-    value_place(l, n->value, view_dense(block, view.store, n->value->type->rank, n->value->type->dim));
+    cpu_value_place(l, n->value, view_dense(block, view.store, n->value->type->rank, n->value->type->dim));
     return true;
 }
 
-const View *value_view(Lowering *l, const Value *v)
+const View *cpu_value_view(Lowering *l, const Value *v)
 {
-    Node *n = node_of(l, v);
+    Node *n = cpu_node(l, v);
     if (!n->placed && value_is_const(v) && !place_const(l, n))
         return NULL;
     if (!n->placed) {
@@ -115,9 +115,9 @@ static bool widen_const(Lowering *l, Node *n)
         return false;
     Tensor from = tensor_of(n->value->type, n->view.store, NULL);
     from.constant = (const char *)b->constant + n->view.first * (dtype_info[from.store].bits / 8);
-    int block = block_new(l, 0);
+    int block = cpu_block_new(l, 0);
     Block *wide = &l->kernel->block[block];
-    Tensor to = tensor_of(n->value->type, DT_FP32, const_room(l->kernel, (size_t)count * sizeof(float)));
+    Tensor to = tensor_of(n->value->type, DT_FP32, cpu_const_room(l->kernel, (size_t)count * sizeof(float)));
     tensor_move(&to, 0, &from, 0, count);
     wide->home = HOME_CONST;
     wide->constant = to.data;
@@ -125,32 +125,32 @@ static bool widen_const(Lowering *l, Node *n)
     return true;
 }
 
-bool value_f32(Lowering *l, const Value *v, View *out)
+bool cpu_value_f32(Lowering *l, const Value *v, View *out)
 {
-    const View *view = value_view(l, v);
+    const View *view = cpu_value_view(l, v);
     if (!view)
         return false;
-    Node *n = node_of(l, v);
+    Node *n = cpu_node(l, v);
     if (!n->widened) {
         if (view->store == DT_FP32)
             n->wide = *view;
         else if (!widen_const(l, n))
-            n->wide = dense_copy(l, v, view, DT_FP32);
+            n->wide = cpu_dense_copy(l, v, view, DT_FP32);
         n->widened = true;
     }
     *out = n->wide;
     return true;
 }
 
-bool value_dense(Lowering *l, const Value *v, View *out)
+bool cpu_value_dense(Lowering *l, const Value *v, View *out)
 {
-    const View *view = value_view(l, v);
+    const View *view = cpu_value_view(l, v);
     if (!view)
         return false;
     if (!view_is_dense(view)) {
-        View copy = dense_copy(l, v, view, view->store);
-        value_place(l, v, copy);
-        view = value_view(l, v);
+        View copy = cpu_dense_copy(l, v, view, view->store);
+        cpu_value_place(l, v, copy);
+        view = cpu_value_view(l, v);
     }
     *out = *view;
     return true;
@@ -171,7 +171,7 @@ static int output_of(Lowering *l, const Value *v, DType store)
     if (l->generic)
         return -1;
     for (const Value *at = v;;) {
-        Node *n = node_of(l, at);
+        Node *n = cpu_node(l, at);
         if (n->output >= 0 && at->type->dtype == store && !l->bound[n->output])
             return n->output;
         if (n->output >= 0 || n->uses != 1 || !n->user || !keeps_bytes(n->user->code))
@@ -184,35 +184,27 @@ static int result_block(Lowering *l, const Value *v, DType store)
 {
     int output = output_of(l, v, store);
     if (output < 0)
-        return block_new(l, (size_t)type_elements(v->type) * (size_t)(dtype_info[store].bits / 8));
+        return cpu_block_new(l, (size_t)type_elements(v->type) * (size_t)(dtype_info[store].bits / 8));
     l->bound[output] = true;
     return port_block(l, l->f->params + output);
 }
 
-View result_new(Lowering *l, const Value *v, DType store)
+View cpu_result_new(Lowering *l, const Value *v, DType store)
 {
     View out = view_dense(result_block(l, v, store), store, v->type->rank, v->type->dim);
-    value_place(l, v, out);
+    cpu_value_place(l, v, out);
     return out;
 }
 
-View result_like(Lowering *l, const Value *v, const View *like)
+View cpu_result_like(Lowering *l, const Value *v, const View *like)
 {
     if (like->rank != v->type->rank || view_is_dense(like))
-        return result_new(l, v, DT_FP32);
+        return cpu_result_new(l, v, DT_FP32);
     View out = view_like(like);
     out.store = DT_FP32;
-    out.block = block_new(l, view_bytes(&out));
-    value_place(l, v, out);
+    out.block = cpu_block_new(l, view_bytes(&out));
+    cpu_value_place(l, v, out);
     return out;
-}
-
-View scratch_new(Lowering *l, int rank, const int64_t *dim)
-{
-    int64_t n = 1;
-    for (int i = 0; i < rank; i++)
-        n *= dim[i];
-    return view_dense(block_new(l, (size_t)n * sizeof(float)), DT_FP32, rank, dim);
 }
 
 static void touch(Lowering *l, const View *v, int step)
@@ -223,8 +215,9 @@ static void touch(Lowering *l, const View *v, int step)
     b->last = step;
 }
 
-CpuStep *step_add(Lowering *l, bool (*run)(const Run *, const CpuStep *, Error *), const char *kind,
-                  const Value *v, View out, const View *views, int count, const void *own, size_t own_size)
+CpuStep *cpu_step_add(Lowering *l, bool (*run)(const Run *, const CpuStep *, Error *), const char *kind,
+                      const Value *v, View out, const View *views, int count, const void *own,
+                      size_t own_size)
 {
     CpuKernel *k = l->kernel;
     CpuStep s = {.run = run,
@@ -256,7 +249,7 @@ static void number_ops(Lowering *l)
     for (const Op *op = l->f->first; op; op = op->next, i++) {
         l->op[i].op = op;
         for (int r = 0; r < op->results; r++)
-            node_of(l, op->result[r])->op = i;
+            cpu_node(l, op->result[r])->op = i;
     }
 }
 
@@ -267,7 +260,7 @@ static bool has_effect(const Op *op)
 
 static void need(Lowering *l, const Value *v, const Op *user)
 {
-    Node *n = node_of(l, v);
+    Node *n = cpu_node(l, v);
     n->uses++;
     n->user = user;
     if (n->op >= 0)
@@ -278,7 +271,7 @@ static void count_uses(Lowering *l)
 {
     for (int i = l->f->outputs; i-- > 0;) {
         need(l, l->f->output[i], NULL);
-        node_of(l, l->f->output[i])->output = i;
+        cpu_node(l, l->f->output[i])->output = i;
     }
     for (int i = l->ops; i-- > 0;) {
         const Op *op = l->op[i].op;
@@ -288,7 +281,7 @@ static void count_uses(Lowering *l)
         FOR_EACH_ARG(op, slot)
         need(l, *slot, op);
         if (op->code == OP_WRITE_STATE)
-            node_of(l, op_arg(op, "data"))->stored = true;
+            cpu_node(l, op_arg(op, "data"))->stored = true;
     }
 }
 
@@ -301,8 +294,8 @@ static void want(Lowering *l, const Value *v)
 
 static const Match *find_match(Lowering *l, const Op *op)
 {
-    static Match *(*const matchers[])(Lowering *, const Op *) = {match_update, match_decode, match_prefill,
-                                                                 match_linear, match_activation};
+    static Match *(*const matchers[])(Lowering *, const Op *) = {
+        cpu_match_update, cpu_match_decode, cpu_match_prefill, cpu_match_linear, cpu_match_activation};
     for (size_t i = 0; i < sizeof matchers / sizeof *matchers; i++) {
         Match *m = matchers[i](l, op);
         if (m)
@@ -348,8 +341,8 @@ static void choose(Lowering *l)
 
 static bool emit_op(Lowering *l, const Op *op)
 {
-    static bool (*const emitters[])(Lowering *, const Op *, bool *) = {emit_move, emit_elementwise, emit_norm,
-                                                                       emit_matmul};
+    static bool (*const emitters[])(Lowering *, const Op *, bool *) = {cpu_emit_move, cpu_emit_elementwise,
+                                                                       cpu_emit_norm, cpu_emit_matmul};
     bool done = false;
     for (size_t i = 0; i < sizeof emitters / sizeof *emitters && !l->generic; i++) {
         if (!emitters[i](l, op, &done))
@@ -357,7 +350,7 @@ static bool emit_op(Lowering *l, const Op *op)
         if (done)
             return true;
     }
-    return emit_generic(l, op);
+    return cpu_emit_generic(l, op);
 }
 
 static bool emit_ops(Lowering *l)
@@ -367,7 +360,7 @@ static bool emit_ops(Lowering *l)
         if (o->claimed || !o->wanted || o->op->code == OP_CONST)
             continue;
         for (int r = 0; r < o->op->results; r++)
-            if (!check_type(l, o->op->result[r]->name, o->op->result[r]->type))
+            if (!cpu_check_type(l, o->op->result[r]->name, o->op->result[r]->type))
                 return false;
         if (o->match ? !o->match->emit(l, o->match) : !emit_op(l, o->op))
             return false;
@@ -380,7 +373,7 @@ static bool emit_outputs(Lowering *l)
 {
     for (int i = 0; i < l->f->outputs; i++) {
         const Value *v = l->f->output[i];
-        const View *from = value_view(l, v);
+        const View *from = cpu_value_view(l, v);
         if (!from)
             return false;
         const Block *b = &l->kernel->block[from->block];
@@ -388,7 +381,7 @@ static bool emit_outputs(Lowering *l)
         if (b->home == HOME_PORT && b->port == port && view_is_dense(from) && from->store == v->type->dtype)
             continue;
         View to = view_dense(port_block(l, port), v->type->dtype, v->type->rank, v->type->dim);
-        if (!emit_copy(l, v, "output", from, &to))
+        if (!cpu_emit_copy(l, v, "output", from, &to))
             return false;
     }
     return true;
@@ -399,7 +392,7 @@ static bool emit_outputs(Lowering *l)
 static bool add_port(Lowering *l, Port *port, PortKind kind, const Value *v)
 {
     Type *held = arena_copy(&l->kernel->arena, v->type, sizeof *v->type);
-    if (!check_type(l, v->name, v->type))
+    if (!cpu_check_type(l, v->name, v->type))
         return false;
     if (kind == PORT_OUTPUT && held->kind != TY_TENSOR)
         return error_set(l->err, "%s: a state cannot be an output", v->name);
@@ -417,7 +410,7 @@ static bool add_ports(Lowering *l)
         const Value *v = f->param[i];
         if (!add_port(l, &port[i], v->type->kind == TY_STATE ? PORT_STATE : PORT_INPUT, v))
             return false;
-        value_place(l, v, view_dense(port_block(l, i), v->type->dtype, v->type->rank, v->type->dim));
+        cpu_value_place(l, v, view_dense(port_block(l, i), v->type->dtype, v->type->rank, v->type->dim));
     }
     for (int i = 0; i < f->outputs; i++)
         if (!add_port(l, &port[f->params + i], PORT_OUTPUT, f->output[i]))

@@ -57,59 +57,59 @@ struct Lowering {
 
 /* ---- lower.c ---- */
 
-Node *node_of(Lowering *l, const Value *v);
+Node *cpu_node(Lowering *l, const Value *v);
 /* Fails on a type that the device cannot hold. */
-MUST_USE bool check_type(Lowering *l, const char *what, const Type *t);
-int block_new(Lowering *l, size_t bytes);
+MUST_USE bool cpu_check_type(Lowering *l, const char *what, const Type *t);
+int cpu_block_new(Lowering *l, size_t bytes);
 /* How a value is kept inside: floats as fp32, integers as int32, bools as bool; what goes into a state as its
  * type. */
-DType store_of(Lowering *l, const Value *v);
+DType cpu_store_of(Lowering *l, const Value *v);
 
 /* The view of a value that was made before, or of a constant. NULL with the error set. */
-const View *value_view(Lowering *l, const Value *v);
+const View *cpu_value_view(Lowering *l, const Value *v);
 /* As fp32, in any strides. */
-MUST_USE bool value_f32(Lowering *l, const Value *v, View *out);
+MUST_USE bool cpu_value_f32(Lowering *l, const Value *v, View *out);
 /* Row-major, as it is stored. */
-MUST_USE bool value_dense(Lowering *l, const Value *v, View *out);
+MUST_USE bool cpu_value_dense(Lowering *l, const Value *v, View *out);
 /* Memory for the value that a step makes, row-major; an output's own memory where that is possible. */
-View result_new(Lowering *l, const Value *v, DType store);
+View cpu_result_new(Lowering *l, const Value *v, DType store);
 /* fp32 memory for a value, with the order of axes that `like` (of the value's shape) has in memory. */
-View result_like(Lowering *l, const Value *v, const View *like);
-/* fp32 memory for a step's own use. */
-View scratch_new(Lowering *l, int rank, const int64_t *dim);
-void value_place(Lowering *l, const Value *v, View view);
+View cpu_result_like(Lowering *l, const Value *v, const View *like);
+void cpu_value_place(Lowering *l, const Value *v, View view);
 
 /* Appends a step. `own` is copied into the kernel's arena. */
-CpuStep *step_add(Lowering *l, bool (*run)(const Run *, const CpuStep *, Error *), const char *kind,
-                  const Value *v, View out, const View *views, int count, const void *own, size_t own_size);
+CpuStep *cpu_step_add(Lowering *l, bool (*run)(const Run *, const CpuStep *, Error *), const char *kind,
+                      const Value *v, View out, const View *views, int count, const void *own,
+                      size_t own_size);
 
 /* ---- emission by kind; each returns false with the error set ---- */
 
-bool emit_generic(Lowering *l, const Op *op); /* generic.c */
-bool emit_copy(Lowering *l, const Value *v, const char *kind, const View *from, const View *to); /* move.c */
-View dense_copy(Lowering *l, const Value *v, const View *from, DType store);
+bool cpu_emit_generic(Lowering *l, const Op *op); /* generic.c */
+bool cpu_emit_copy(Lowering *l, const Value *v, const char *kind, const View *from,
+                   const View *to); /* move.c */
+View cpu_dense_copy(Lowering *l, const Value *v, const View *from, DType store);
 /* A fast step for a single op. *done says whether there was one; else nothing was emitted. */
-bool emit_move(Lowering *l, const Op *op, bool *done);        /* move.c: views, concat, gather */
-bool emit_elementwise(Lowering *l, const Op *op, bool *done); /* elementwise.c */
-bool emit_map(Lowering *l, const Value *out, const Value *x, MapOp map, const char *kind);
-bool emit_norm(Lowering *l, const Op *op, bool *done);   /* norm.c: softmax, layer_norm */
-bool emit_matmul(Lowering *l, const Op *op, bool *done); /* linear.c */
+bool cpu_emit_move(Lowering *l, const Op *op, bool *done);        /* move.c: views, concat, gather */
+bool cpu_emit_elementwise(Lowering *l, const Op *op, bool *done); /* elementwise.c */
+bool cpu_emit_map(Lowering *l, const Value *out, const Value *x, MapOp map, const char *kind);
+bool cpu_emit_norm(Lowering *l, const Op *op, bool *done);   /* norm.c: softmax, layer_norm */
+bool cpu_emit_matmul(Lowering *l, const Op *op, bool *done); /* linear.c */
 
 /* ---- matching: each looks at the op as the last of a group; NULL: no such group ---- */
 
 /* The result of a needed op of this code, else NULL. */
-const Op *def_of(const Value *v, OpCode code);
+const Op *cpu_def_of(const Value *v, OpCode code);
 /* The one number of a constant float or integer. */
-bool scalar_const(const Value *v, double *out);
+bool cpu_scalar_const(const Value *v, double *out);
 /* Behind casts between float types. */
-const Value *through_casts(const Value *v);
-bool used_once(Lowering *l, const Value *v);
-Match *match_new(Lowering *l, const Op *root, bool (*emit)(Lowering *, const Match *), const void *own,
-                 size_t size);
-void match_inner(Match *m, const Op *op);
-void match_outer(Match *m, const Value *v);
+const Value *cpu_through_casts(const Value *v);
+bool cpu_used_once(Lowering *l, const Value *v);
+Match *cpu_match_new(Lowering *l, const Op *root, bool (*emit)(Lowering *, const Match *), const void *own,
+                     size_t size);
+void cpu_match_inner(Match *m, const Op *op);
+void cpu_match_outer(Match *m, const Value *v);
 /* Whether nothing outside uses what is made inside. */
-bool match_closed(Lowering *l, const Match *m);
+bool cpu_match_closed(Lowering *l, const Match *m);
 
 typedef struct Activation {
     MapOp map;
@@ -119,14 +119,14 @@ typedef struct Activation {
 } Activation;
 /* Whether `op` is an activation of one value, as one op or as the last op of the arithmetic that computes it.
  */
-bool find_activation(Lowering *l, const Op *op, Activation *out); /* activation.c */
+bool cpu_find_activation(Lowering *l, const Op *op, Activation *out); /* activation.c */
 
-const char *map_name(MapOp map);
-Match *match_activation(Lowering *l, const Op *op); /* activation.c */
-Match *match_linear(Lowering *l, const Op *op);     /* linear.c */
-Match *match_prefill(Lowering *l, const Op *op);    /* attention.c */
-Match *match_decode(Lowering *l, const Op *op);     /* decode.c */
-Match *match_update(Lowering *l, const Op *write);  /* decode.c: the group's root is the slice_update */
+const char *cpu_map_name(MapOp map);
+Match *cpu_match_activation(Lowering *l, const Op *op); /* activation.c */
+Match *cpu_match_linear(Lowering *l, const Op *op);     /* linear.c */
+Match *cpu_match_prefill(Lowering *l, const Op *op);    /* attention.c */
+Match *cpu_match_decode(Lowering *l, const Op *op);     /* decode.c */
+Match *cpu_match_update(Lowering *l, const Op *write);  /* decode.c: the group's root is the slice_update */
 
 Kernel *cpu_compile(Device *d, const Func *f, const BlobResolver *blobs, Error *err);
 

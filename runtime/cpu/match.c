@@ -1,12 +1,12 @@
 /* What the matchers share. */
 #include "runtime/cpu/lower.h"
 
-const Op *def_of(const Value *v, OpCode code)
+const Op *cpu_def_of(const Value *v, OpCode code)
 {
     return v && v->def && v->def->code == code ? v->def : NULL;
 }
 
-bool scalar_const(const Value *v, double *out)
+bool cpu_scalar_const(const Value *v, double *out)
 {
     const Literal *l = value_literal(v);
     if (!l || l->count != 1 || type_elements(v->type) != 1 || (l->kind != LIT_FLOAT && l->kind != LIT_INT))
@@ -15,22 +15,22 @@ bool scalar_const(const Value *v, double *out)
     return true;
 }
 
-const Value *through_casts(const Value *v)
+const Value *cpu_through_casts(const Value *v)
 {
     const Op *cast;
-    while ((cast = def_of(v, OP_CAST)) && dtype_is_float(v->type->dtype) &&
+    while ((cast = cpu_def_of(v, OP_CAST)) && dtype_is_float(v->type->dtype) &&
            dtype_is_float(op_arg(cast, "x")->type->dtype))
         v = op_arg(cast, "x");
     return v;
 }
 
-bool used_once(Lowering *l, const Value *v)
+bool cpu_used_once(Lowering *l, const Value *v)
 {
-    return node_of(l, v)->uses == 1;
+    return cpu_node(l, v)->uses == 1;
 }
 
-Match *match_new(Lowering *l, const Op *root, bool (*emit)(Lowering *, const Match *), const void *own,
-                 size_t size)
+Match *cpu_match_new(Lowering *l, const Op *root, bool (*emit)(Lowering *, const Match *), const void *own,
+                     size_t size)
 {
     Match *m = arena_new(&l->kernel->arena, Match);
     m->emit = emit;
@@ -39,12 +39,12 @@ Match *match_new(Lowering *l, const Op *root, bool (*emit)(Lowering *, const Mat
     return m;
 }
 
-void match_inner(Match *m, const Op *op)
+void cpu_match_inner(Match *m, const Op *op)
 {
     m->inner[m->inners++] = op;
 }
 
-void match_outer(Match *m, const Value *v)
+void cpu_match_outer(Match *m, const Value *v)
 {
     if (v)
         m->outer[m->outers++] = v;
@@ -61,12 +61,12 @@ static int uses_within(const Match *m, const Value *v)
     return n;
 }
 
-bool match_closed(Lowering *l, const Match *m)
+bool cpu_match_closed(Lowering *l, const Match *m)
 {
     for (int i = 0; i < m->inners; i++)
         for (int r = 0; r < m->inner[i]->results; r++) {
             const Value *v = m->inner[i]->result[r];
-            if (node_of(l, v)->uses != uses_within(m, v))
+            if (cpu_node(l, v)->uses != uses_within(m, v))
                 return false;
         }
     return true;

@@ -86,20 +86,20 @@ static int turned_axis(const Copy *c)
     return -1;
 }
 
-bool emit_copy(Lowering *l, const Value *v, const char *kind, const View *from, const View *to)
+bool cpu_emit_copy(Lowering *l, const Value *v, const char *kind, const View *from, const View *to)
 {
     Copy c = {*from, *to, -1};
     views_squeeze((View *const[]){&c.from, &c.to}, 2);
     c.turned = turned_axis(&c);
-    step_add(l, c.turned < 0 ? run_copy : run_turn, kind, v, *to, from, 1, &c, sizeof c);
+    cpu_step_add(l, c.turned < 0 ? run_copy : run_turn, kind, v, *to, from, 1, &c, sizeof c);
     return true;
 }
 
-View dense_copy(Lowering *l, const Value *v, const View *from, DType store)
+View cpu_dense_copy(Lowering *l, const Value *v, const View *from, DType store)
 {
     size_t bytes = (size_t)view_count(from) * (size_t)(dtype_info[store].bits / 8);
-    View to = view_dense(block_new(l, bytes), store, from->rank, from->dim);
-    emit_copy(l, v, from->store == store ? "copy" : "convert", from, &to);
+    View to = view_dense(cpu_block_new(l, bytes), store, from->rank, from->dim);
+    cpu_emit_copy(l, v, from->store == store ? "copy" : "convert", from, &to);
     return to;
 }
 
@@ -108,18 +108,18 @@ View dense_copy(Lowering *l, const Value *v, const View *from, DType store)
 static bool emit_reshape(Lowering *l, const Op *op)
 {
     const Value *out = op->result[0], *x = op_arg(op, "x");
-    const View *from = value_view(l, x);
+    const View *from = cpu_value_view(l, x);
     View view;
     if (!from)
         return false;
     if (!view_reshape(from, out->type->rank, out->type->dim, &view)) {
         View dense;
-        if (!value_dense(l, x, &dense))
+        if (!cpu_value_dense(l, x, &dense))
             return false;
         view = view_dense(dense.block, dense.store, out->type->rank, out->type->dim);
         view.first = dense.first;
     }
-    value_place(l, out, view);
+    cpu_value_place(l, out, view);
     return true;
 }
 
@@ -127,13 +127,13 @@ static bool emit_reshape(Lowering *l, const Op *op)
 static bool emit_cast(Lowering *l, const Op *op, bool *done)
 {
     const Value *out = op->result[0], *x = op_arg(op, "x");
-    const View *from = value_view(l, x);
+    const View *from = cpu_value_view(l, x);
     if (!from)
         return false;
-    *done = !node_of(l, out)->stored && (dtype_is_float(from->store) ? dtype_is_float(out->type->dtype)
-                                                                     : from->store == store_of(l, out));
+    *done = !cpu_node(l, out)->stored && (dtype_is_float(from->store) ? dtype_is_float(out->type->dtype)
+                                                                      : from->store == cpu_store_of(l, out));
     if (*done)
-        value_place(l, out, *from);
+        cpu_value_place(l, out, *from);
     return true;
 }
 
@@ -141,7 +141,7 @@ static bool emit_transpose(Lowering *l, const Op *op, bool *done)
 {
     int64_t perm[IR_MAX_RANK];
     int axis[IR_MAX_RANK];
-    const View *from = value_view(l, op_arg(op, "x"));
+    const View *from = cpu_value_view(l, op_arg(op, "x"));
     if (!from)
         return false;
     if (arg_ints(op, "perm", perm, IR_MAX_RANK) != from->rank)
@@ -151,7 +151,7 @@ static bool emit_transpose(Lowering *l, const Op *op, bool *done)
         if (axis[i] < 0 || axis[i] >= from->rank)
             return true;
     }
-    value_place(l, op->result[0], view_transpose(from, axis));
+    cpu_value_place(l, op->result[0], view_transpose(from, axis));
     *done = true;
     return true;
 }
@@ -169,14 +169,14 @@ static bool place_part(Lowering *l, const Value *out, const View *from, const in
         part.first += at * from->stride[i];
         part.dim[i] = n;
     }
-    value_place(l, out, part);
+    cpu_value_place(l, out, part);
     return true;
 }
 
 static bool emit_slice_by_size(Lowering *l, const Op *op, bool *done)
 {
     int64_t begin[IR_MAX_RANK];
-    const View *from = value_view(l, op_arg(op, "x"));
+    const View *from = cpu_value_view(l, op_arg(op, "x"));
     if (!from)
         return false;
     *done =
@@ -208,7 +208,7 @@ static bool all_one(const Op *op, const char *key)
 static bool emit_slice_by_index(Lowering *l, const Op *op, bool *done)
 {
     int64_t begin[IR_MAX_RANK], mask[IR_MAX_RANK] = {0};
-    const View *from = value_view(l, op_arg(op, "x"));
+    const View *from = cpu_value_view(l, op_arg(op, "x"));
     if (!from)
         return false;
     if (!all_one(op, "stride") || !all_zero(op, "squeeze_mask") ||
@@ -225,10 +225,10 @@ static bool emit_slice_by_index(Lowering *l, const Op *op, bool *done)
 static bool emit_split(Lowering *l, const Op *op, bool *done)
 {
     int64_t axis, begin[IR_MAX_RANK] = {0};
-    const View *from = value_view(l, op_arg(op, "x"));
+    const View *from = cpu_value_view(l, op_arg(op, "x"));
     if (!from)
         return false;
-    View whole = *from; /* value_place may move what `from` points to */
+    View whole = *from; /* cpu_value_place may move what `from` points to */
     if (!arg_int(op, "axis", &axis))
         return true;
     axis += axis < 0 ? whole.rank : 0;
@@ -247,7 +247,7 @@ static bool emit_split(Lowering *l, const Op *op, bool *done)
 
 static bool only_output(Lowering *l, const Value *v)
 {
-    const Node *n = node_of(l, v);
+    const Node *n = cpu_node(l, v);
     return n->output >= 0 && n->uses == 1;
 }
 
@@ -263,11 +263,11 @@ static bool emit_concat(Lowering *l, const Op *op, bool *done)
     axis += axis < 0 ? out->type->rank : 0;
     if (axis < 0 || axis >= out->type->rank)
         return true;
-    DType store = only_output(l, out) ? out->type->dtype : store_of(l, out);
-    View to = result_new(l, out, store);
+    DType store = only_output(l, out) ? out->type->dtype : cpu_store_of(l, out);
+    View to = cpu_result_new(l, out, store);
     int64_t whole = to.dim[axis], first = to.first;
     for (int i = 0; i < values->count; i++) {
-        const View *from = value_view(l, values->values[i]);
+        const View *from = cpu_value_view(l, values->values[i]);
         if (!from)
             return false;
         View part = to;
@@ -275,7 +275,7 @@ static bool emit_concat(Lowering *l, const Op *op, bool *done)
         part.dim[axis] = from->dim[axis];
         first += from->dim[axis] * to.stride[axis];
         whole -= from->dim[axis];
-        if (whole < 0 || !emit_copy(l, out, "concat", from, &part))
+        if (whole < 0 || !cpu_emit_copy(l, out, "concat", from, &part))
             return error_set(l->err, "%s: the parts do not fit", out->name);
     }
     *done = true;
@@ -311,21 +311,21 @@ static bool emit_gather(Lowering *l, const Op *op, bool *done)
         return true;
     if (x->type->rank < 1 || (op_arg(op, "batch_dims") && (!arg_int(op, "batch_dims", &batch) || batch != 0)))
         return true;
-    if (!value_dense(l, x, &view[0]) || !value_dense(l, indices, &view[1]))
+    if (!cpu_value_dense(l, x, &view[0]) || !cpu_value_dense(l, indices, &view[1]))
         return false;
     Rows rows = {.rows = x->type->dim[0], .run = 1, .picks = view_count(&view[1])};
     for (int i = 1; i < x->type->rank; i++)
         rows.run *= x->type->dim[i];
-    View to = result_new(l, out, store_of(l, out));
-    CpuStep *s = step_add(l, run_rows, "gather", out, to, view, 2, &rows, sizeof rows);
+    View to = cpu_result_new(l, out, cpu_store_of(l, out));
+    CpuStep *s = cpu_step_add(l, run_rows, "gather", out, to, view, 2, &rows, sizeof rows);
     s->bytes = 2.0 * (double)view_bytes(&to);
     *done = true;
     return true;
 }
 
-bool emit_move(Lowering *l, const Op *op, bool *done)
+bool cpu_emit_move(Lowering *l, const Op *op, bool *done)
 {
-    if (op->results && node_of(l, op->result[0])->stored)
+    if (op->results && cpu_node(l, op->result[0])->stored)
         return true; /* what a state takes is made in its own type */
     switch (op->code) {
     case OP_RESHAPE:

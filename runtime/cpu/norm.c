@@ -96,10 +96,10 @@ static bool emit_axis(Lowering *l, const Op *op, int axis, Norm *n, View *views,
     if (!lay_out(&x, &compact, axis, n)) {
         if (!lay_out(&dense, &dense, axis, n))
             return false;
-        views[0] = dense_copy(l, out, &x, DT_FP32);
+        views[0] = cpu_dense_copy(l, out, &x, DT_FP32);
     }
-    View y = result_like(l, out, &views[0]);
-    CpuStep *s = step_add(l, run_norm, op->spelling, out, y, views, count, n, sizeof *n);
+    View y = cpu_result_like(l, out, &views[0]);
+    CpuStep *s = cpu_step_add(l, run_norm, op->spelling, out, y, views, count, n, sizeof *n);
     s->flops = (n->softmax ? 4.0 : 7.0) * (double)view_count(&y);
     return true;
 }
@@ -110,7 +110,7 @@ static bool emit_softmax(Lowering *l, const Op *op, bool *done)
     View x;
     if (op_arg(op, "axis") && !arg_int(op, "axis", &axis))
         return true;
-    if (!value_f32(l, op_arg(op, "x"), &x))
+    if (!cpu_value_f32(l, op_arg(op, "x"), &x))
         return false;
     axis += axis < 0 ? x.rank : 0;
     if (axis < 0 || axis >= x.rank || view_count(&x) == 0)
@@ -127,10 +127,10 @@ static bool add_vector(Lowering *l, const Op *op, const char *key, View *views, 
     *index = -1;
     if (!v)
         return true;
-    if (!value_f32(l, v, &dense))
+    if (!cpu_value_f32(l, v, &dense))
         return false;
     if (!view_is_dense(&dense))
-        dense = dense_copy(l, v, &dense, DT_FP32);
+        dense = cpu_dense_copy(l, v, &dense, DT_FP32);
     *index = *count;
     views[(*count)++] = dense;
     return true;
@@ -148,7 +148,7 @@ static bool emit_layer_norm(Lowering *l, const Op *op, bool *done)
     if (op_arg(op, "epsilon") && !arg_float(op, "epsilon", &epsilon))
         return true;
     n.epsilon = (float)epsilon;
-    if (!value_f32(l, op_arg(op, "x"), &views[0]))
+    if (!cpu_value_f32(l, op_arg(op, "x"), &views[0]))
         return false;
     axis += axis < 0 ? views[0].rank : 0;
     if (axis < 0 || axis >= views[0].rank || view_count(&views[0]) == 0)
@@ -160,11 +160,11 @@ static bool emit_layer_norm(Lowering *l, const Op *op, bool *done)
     return true;
 }
 
-bool emit_norm(Lowering *l, const Op *op, bool *done)
+bool cpu_emit_norm(Lowering *l, const Op *op, bool *done)
 {
-    if (op->code == OP_SOFTMAX && !node_of(l, op->result[0])->stored)
+    if (op->code == OP_SOFTMAX && !cpu_node(l, op->result[0])->stored)
         return emit_softmax(l, op, done);
-    if (op->code == OP_LAYER_NORM && !node_of(l, op->result[0])->stored)
+    if (op->code == OP_LAYER_NORM && !cpu_node(l, op->result[0])->stored)
         return emit_layer_norm(l, op, done);
     return true;
 }

@@ -20,7 +20,7 @@ typedef struct Block {
  */
 typedef struct View {
     int block;
-    DType store;   /* as it lies in memory, which may differ from the MIL type (see store_of in lower.h) */
+    DType store; /* as it lies in memory, which may differ from the MIL type (see cpu_store_of in lower.h) */
     int64_t first; /* element */
     int rank;
     int64_t dim[IR_MAX_RANK], stride[IR_MAX_RANK];

@@ -13,47 +13,47 @@ EvalFn *eval_function(OpCode code)
     return table[code] ? table[code] : eval_none;
 }
 
-Tensor *eval_operand(const EvalCall *c, const char *name)
+Tensor *call_operand(const EvalCall *c, const char *name)
 {
     int i = op_operand_index(c->op->code, name);
     return i >= 0 && i < c->operands && c->count[i] ? c->operand[i][0] : NULL;
 }
 
-double eval_number(const EvalCall *c, const char *name, double otherwise)
+double call_number(const EvalCall *c, const char *name, double otherwise)
 {
-    const Tensor *t = eval_operand(c, name);
+    const Tensor *t = call_operand(c, name);
     return t && t->count ? tensor_get(t, 0) : otherwise;
 }
 
-int64_t eval_int(const EvalCall *c, const char *name, int64_t otherwise)
+int64_t call_int(const EvalCall *c, const char *name, int64_t otherwise)
 {
-    const Tensor *t = eval_operand(c, name);
+    const Tensor *t = call_operand(c, name);
     return t && t->count ? tensor_get_int(t, 0) : otherwise;
 }
 
-bool eval_bool(const EvalCall *c, const char *name, bool otherwise)
+bool call_bool(const EvalCall *c, const char *name, bool otherwise)
 {
-    return eval_int(c, name, otherwise) != 0;
+    return call_int(c, name, otherwise) != 0;
 }
 
-const char *eval_string(const EvalCall *c, const char *name, const char *otherwise)
+const char *call_string(const EvalCall *c, const char *name, const char *otherwise)
 {
-    const Tensor *t = eval_operand(c, name);
+    const Tensor *t = call_operand(c, name);
     return t && t->store == DT_STRING ? t->string : otherwise;
 }
 
-bool eval_axis(const EvalCall *c, const char *name, int64_t otherwise, int rank, int *axis, Error *err)
+bool call_axis(const EvalCall *c, const char *name, int64_t otherwise, int rank, int *axis, Error *err)
 {
-    int64_t v = eval_int(c, name, otherwise);
+    int64_t v = call_int(c, name, otherwise);
     if (v < 0)
         v += rank;
     if (v < 0 || v >= rank)
-        return eval_error(c, err, "%s is out of range for a tensor of rank %d", name, rank);
+        return call_error(c, err, "%s is out of range for a tensor of rank %d", name, rank);
     *axis = (int)v;
     return true;
 }
 
-bool eval_error(const EvalCall *c, Error *err, const char *fmt, ...)
+bool call_error(const EvalCall *c, Error *err, const char *fmt, ...)
 {
     char text[512];
     va_list ap;
@@ -68,12 +68,12 @@ bool eval_error(const EvalCall *c, Error *err, const char *fmt, ...)
 
 bool eval_const(const EvalCall *c, Error *err)
 {
-    return eval_error(c, err, "a constant is resolved when the function is compiled");
+    return call_error(c, err, "a constant is resolved when the function is compiled");
 }
 
 bool eval_none(const EvalCall *c, Error *err)
 {
-    return eval_error(c, err, "this op cannot be executed");
+    return call_error(c, err, "this op cannot be executed");
 }
 
 static bool copy_first(const EvalCall *c, Error *err)
@@ -81,7 +81,7 @@ static bool copy_first(const EvalCall *c, Error *err)
     const Tensor *x = c->operand[0][0];
     Tensor *out = c->result[0];
     if (x->count != out->count)
-        return eval_error(c, err, "%lld elements do not fill %lld", (long long)x->count,
+        return call_error(c, err, "%lld elements do not fill %lld", (long long)x->count,
                           (long long)out->count);
     tensor_move(out, 0, x, 0, out->count);
     return true;
@@ -119,10 +119,10 @@ bool eval_read_state(const EvalCall *c, Error *err)
 
 bool eval_write_state(const EvalCall *c, Error *err)
 {
-    Tensor *state = eval_operand(c, "input");
-    const Tensor *data = eval_operand(c, "data");
+    Tensor *state = call_operand(c, "input");
+    const Tensor *data = call_operand(c, "data");
     if (state->count != data->count)
-        return eval_error(c, err, "the value does not have the state's shape");
+        return call_error(c, err, "the value does not have the state's shape");
     tensor_move(state, 0, data, 0, data->count);
     return true;
 }

@@ -61,7 +61,7 @@ static double clip_of(double x, double low, double high)
 
 bool eval_clip(const EvalCall *c, Error *err)
 {
-    return map(c, clip_of, eval_number(c, "alpha", 0), eval_number(c, "beta", 0));
+    return map(c, clip_of, call_number(c, "alpha", 0), call_number(c, "beta", 0));
 }
 
 static double elu_of(double x, double alpha, double unused)
@@ -71,7 +71,7 @@ static double elu_of(double x, double alpha, double unused)
 
 bool eval_elu(const EvalCall *c, Error *err)
 {
-    return map(c, elu_of, eval_number(c, "alpha", 1), 0);
+    return map(c, elu_of, call_number(c, "alpha", 1), 0);
 }
 
 static double leaky_relu_of(double x, double alpha, double unused)
@@ -81,7 +81,7 @@ static double leaky_relu_of(double x, double alpha, double unused)
 
 bool eval_leaky_relu(const EvalCall *c, Error *err)
 {
-    return map(c, leaky_relu_of, eval_number(c, "alpha", 0.01), 0);
+    return map(c, leaky_relu_of, call_number(c, "alpha", 0.01), 0);
 }
 
 static double inverse_of(double x, double epsilon, double unused)
@@ -91,7 +91,7 @@ static double inverse_of(double x, double epsilon, double unused)
 
 bool eval_inverse(const EvalCall *c, Error *err)
 {
-    return map(c, inverse_of, eval_number(c, "epsilon", 1e-4f), 0);
+    return map(c, inverse_of, call_number(c, "epsilon", 1e-4f), 0);
 }
 
 static double log_of(double x, double epsilon, double unused)
@@ -101,7 +101,7 @@ static double log_of(double x, double epsilon, double unused)
 
 bool eval_log(const EvalCall *c, Error *err)
 {
-    return map(c, log_of, eval_number(c, "epsilon", 1e-45f), 0);
+    return map(c, log_of, call_number(c, "epsilon", 1e-45f), 0);
 }
 
 static double rsqrt_of(double x, double epsilon, double unused)
@@ -111,7 +111,7 @@ static double rsqrt_of(double x, double epsilon, double unused)
 
 bool eval_rsqrt(const EvalCall *c, Error *err)
 {
-    return map(c, rsqrt_of, eval_number(c, "epsilon", 1e-12f), 0);
+    return map(c, rsqrt_of, call_number(c, "epsilon", 1e-12f), 0);
 }
 
 static double gelu_exact(double x, double a, double b)
@@ -131,14 +131,14 @@ static double gelu_sigmoid(double x, double a, double b)
 
 bool eval_gelu(const EvalCall *c, Error *err)
 {
-    const char *mode = eval_string(c, "mode", "EXACT");
+    const char *mode = call_string(c, "mode", "EXACT");
     if (strcmp(mode, "EXACT") == 0)
         return map(c, gelu_exact, 0, 0);
     if (strcmp(mode, "TANH_APPROXIMATION") == 0)
         return map(c, gelu_tanh, 0, 0);
     if (strcmp(mode, "SIGMOID_APPROXIMATION") == 0)
         return map(c, gelu_sigmoid, 0, 0);
-    return eval_error(c, err, "there is no mode \"%.40s\"", mode);
+    return call_error(c, err, "there is no mode \"%.40s\"", mode);
 }
 
 /* ---- two operands ---- */
@@ -233,7 +233,7 @@ BINARY(logical_xor, (x != 0) != (y != 0), !x != !y)
 
 bool eval_select(const EvalCall *c, Error *err)
 {
-    const Tensor *cond = eval_operand(c, "cond"), *a = eval_operand(c, "a"), *b = eval_operand(c, "b");
+    const Tensor *cond = call_operand(c, "cond"), *a = call_operand(c, "a"), *b = call_operand(c, "b");
     Tensor *out = c->result[0];
     Cursor at;
     cursor_begin(&at, out->rank, out->dim);

@@ -63,16 +63,16 @@ void tensor_strides(const Tensor *t, int64_t *stride);
 /* ---- for evaluators ---- */
 
 /* NULL: not given. */
-Tensor *eval_operand(const EvalCall *c, const char *name);
-double eval_number(const EvalCall *c, const char *name, double otherwise);
-int64_t eval_int(const EvalCall *c, const char *name, int64_t otherwise);
-bool eval_bool(const EvalCall *c, const char *name, bool otherwise);
-const char *eval_string(const EvalCall *c, const char *name, const char *otherwise);
+Tensor *call_operand(const EvalCall *c, const char *name);
+double call_number(const EvalCall *c, const char *name, double otherwise);
+int64_t call_int(const EvalCall *c, const char *name, int64_t otherwise);
+bool call_bool(const EvalCall *c, const char *name, bool otherwise);
+const char *call_string(const EvalCall *c, const char *name, const char *otherwise);
 /* An axis operand in 0 .. rank-1. */
-MUST_USE bool eval_axis(const EvalCall *c, const char *name, int64_t otherwise, int rank, int *axis,
+MUST_USE bool call_axis(const EvalCall *c, const char *name, int64_t otherwise, int rank, int *axis,
                         Error *err);
 /* "NAME: " and the text. */
-bool eval_error(const EvalCall *c, Error *err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+bool call_error(const EvalCall *c, Error *err, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Walks an index space in row-major order; at[lane] is the element of each operand that the index means. */
 enum { CURSOR_LANES = 4 };

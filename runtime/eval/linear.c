@@ -6,8 +6,8 @@
 /* out[..., o] = sum over i of x[..., i] * weight[o, i], + bias[o] */
 bool eval_linear(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x"), *weight = eval_operand(c, "weight"),
-                 *bias = eval_operand(c, "bias");
+    const Tensor *x = call_operand(c, "x"), *weight = call_operand(c, "weight"),
+                 *bias = call_operand(c, "bias");
     Tensor *out = c->result[0];
     int64_t outs = weight->dim[0], ins = weight->dim[1];
     for (int64_t i = 0; i < out->count; i++) {
@@ -66,11 +66,11 @@ bool eval_matmul(const EvalCall *c, Error *err)
 {
     Tensor x, y, *out = c->result[0];
     int64_t x_row, x_column, y_row, y_column;
-    as_matrix(eval_operand(c, "x"), true, eval_bool(c, "transpose_x", false), &x, &x_row, &x_column);
-    as_matrix(eval_operand(c, "y"), false, eval_bool(c, "transpose_y", false), &y, &y_row, &y_column);
+    as_matrix(call_operand(c, "x"), true, call_bool(c, "transpose_x", false), &x, &x_row, &x_column);
+    as_matrix(call_operand(c, "y"), false, call_bool(c, "transpose_y", false), &y, &y_row, &y_column);
     int64_t rows = x.dim[x.rank - 2], inner = x.dim[x.rank - 1], columns = y.dim[y.rank - 1];
     if (inner != y.dim[y.rank - 2])
-        return eval_error(c, err, "the inner dimensions differ");
+        return call_error(c, err, "the inner dimensions differ");
     Cursor at;
     begin_batches(&at, &x, &y);
     for (int64_t o = 0; at.left > 0; cursor_next(&at))
@@ -97,7 +97,7 @@ typedef struct Window {
 
 static void spatial_numbers(const EvalCall *c, const char *name, int spatial, int64_t *out)
 {
-    const Tensor *t = eval_operand(c, name);
+    const Tensor *t = call_operand(c, name);
     for (int i = 0; i < spatial; i++)
         out[i] = t && i < t->count ? tensor_get_int(t, i) : 1;
 }
@@ -106,11 +106,11 @@ static bool read_window(const EvalCall *c, const Tensor *x, const Tensor *weight
 {
     w->spatial = x->rank - 2;
     if (w->spatial < 1 || w->spatial > MAX_SPATIAL)
-        return eval_error(c, err, "x has rank %d", x->rank);
+        return call_error(c, err, "x has rank %d", x->rank);
     spatial_numbers(c, "strides", w->spatial, w->stride);
     spatial_numbers(c, "dilations", w->spatial, w->dilation);
-    const char *kind = eval_string(c, "pad_type", "valid");
-    const Tensor *pad = eval_operand(c, "pad");
+    const char *kind = call_string(c, "pad_type", "valid");
+    const Tensor *pad = call_operand(c, "pad");
     bool lower = strcmp(kind, "same_lower") == 0;
     for (int i = 0; i < w->spatial; i++) {
         w->before[i] = 0;
@@ -149,16 +149,16 @@ static double dot_window(const Tensor *x, int64_t x_first, const Tensor *weight,
 
 bool eval_conv(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x"), *weight = eval_operand(c, "weight"),
-                 *bias = eval_operand(c, "bias");
+    const Tensor *x = call_operand(c, "x"), *weight = call_operand(c, "weight"),
+                 *bias = call_operand(c, "bias");
     Tensor *out = c->result[0];
     Window w;
     if (!read_window(c, x, weight, &w, err))
         return false;
-    int64_t groups = eval_int(c, "groups", 1), ins = weight->dim[1], outs = weight->dim[0], plane = 1,
+    int64_t groups = call_int(c, "groups", 1), ins = weight->dim[1], outs = weight->dim[0], plane = 1,
             taps = 1;
     if (groups < 1 || outs % groups || ins * groups != x->dim[1])
-        return eval_error(c, err, "the channels do not fit the groups");
+        return call_error(c, err, "the channels do not fit the groups");
     for (int i = 0; i < w.spatial; i++) {
         plane *= x->dim[i + 2];
         taps *= weight->dim[i + 2];

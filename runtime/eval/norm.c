@@ -6,11 +6,11 @@
 
 bool eval_softmax(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x");
+    const Tensor *x = call_operand(c, "x");
     Tensor *out = c->result[0];
     int axis;
     int64_t stride[IR_MAX_RANK];
-    if (!eval_axis(c, "axis", -1, x->rank, &axis, err))
+    if (!call_axis(c, "axis", -1, x->rank, &axis, err))
         return false;
     tensor_strides(x, stride);
     int64_t n = x->dim[axis], step = stride[axis];
@@ -81,10 +81,10 @@ static void moments(const Tensor *x, const Split *s, int64_t first, double *mean
 /* gamma and beta have the shape of the axes that are normalised. */
 bool eval_layer_norm(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x"), *axes = eval_operand(c, "axes");
-    const Tensor *gamma = eval_operand(c, "gamma"), *beta = eval_operand(c, "beta");
+    const Tensor *x = call_operand(c, "x"), *axes = call_operand(c, "axes");
+    const Tensor *gamma = call_operand(c, "gamma"), *beta = call_operand(c, "beta");
     Tensor *out = c->result[0];
-    double epsilon = eval_number(c, "epsilon", 1e-5f);
+    double epsilon = call_number(c, "epsilon", 1e-5f);
     bool within[IR_MAX_RANK];
     for (int i = 0; i < x->rank; i++)
         within[i] = !axes;
@@ -92,7 +92,7 @@ bool eval_layer_norm(const EvalCall *c, Error *err)
         int64_t axis = tensor_get_int(axes, i);
         axis += axis < 0 ? x->rank : 0;
         if (axis < 0 || axis >= x->rank)
-            return eval_error(c, err, "axes are out of range");
+            return call_error(c, err, "axes are out of range");
         within[axis] = true;
     }
     Split s;
@@ -114,14 +114,14 @@ bool eval_layer_norm(const EvalCall *c, Error *err)
 /* x [N, C, ...]; everything else [C] */
 bool eval_batch_norm(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x"), *mean = eval_operand(c, "mean"),
-                 *variance = eval_operand(c, "variance");
-    const Tensor *gamma = eval_operand(c, "gamma"), *beta = eval_operand(c, "beta");
+    const Tensor *x = call_operand(c, "x"), *mean = call_operand(c, "mean"),
+                 *variance = call_operand(c, "variance");
+    const Tensor *gamma = call_operand(c, "gamma"), *beta = call_operand(c, "beta");
     Tensor *out = c->result[0];
-    double epsilon = eval_number(c, "epsilon", 1e-5f);
+    double epsilon = call_number(c, "epsilon", 1e-5f);
     int64_t stride[IR_MAX_RANK];
     if (x->rank < 2)
-        return eval_error(c, err, "x has rank %d", x->rank);
+        return call_error(c, err, "x has rank %d", x->rank);
     tensor_strides(x, stride);
     for (int64_t i = 0; i < x->count; i++) {
         int64_t channel = i / stride[1] % x->dim[1];
@@ -136,15 +136,15 @@ bool eval_batch_norm(const EvalCall *c, Error *err)
 /* x [N, C, ...]: each channel of each item on its own; gamma and beta [C] */
 bool eval_instance_norm(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x"), *gamma = eval_operand(c, "gamma"),
-                 *beta = eval_operand(c, "beta");
+    const Tensor *x = call_operand(c, "x"), *gamma = call_operand(c, "gamma"),
+                 *beta = call_operand(c, "beta");
     Tensor *out = c->result[0];
-    double epsilon = eval_number(c, "epsilon", 1e-5f);
+    double epsilon = call_number(c, "epsilon", 1e-5f);
     bool within[IR_MAX_RANK];
     for (int i = 0; i < x->rank; i++)
         within[i] = i >= 2;
     if (x->rank < 3)
-        return eval_error(c, err, "x has rank %d", x->rank);
+        return call_error(c, err, "x has rank %d", x->rank);
     Split s;
     split_axes(x, within, &s);
     for (Cursor g = walk_groups(&s); g.left > 0; cursor_next(&g)) {

@@ -14,14 +14,14 @@ typedef struct Reduction {
 /* Where each axis is reduced. */
 static bool reduced_axes(const EvalCall *c, int rank, bool *reduced, Error *err)
 {
-    const Tensor *axes = eval_operand(c, "axes");
+    const Tensor *axes = call_operand(c, "axes");
     for (int i = 0; i < rank; i++)
         reduced[i] = !axes;
     for (int64_t i = 0; axes && i < axes->count; i++) {
         int64_t axis = tensor_get_int(axes, i);
         axis += axis < 0 ? rank : 0;
         if (axis < 0 || axis >= rank)
-            return eval_error(c, err, "axes are out of range for a tensor of rank %d", rank);
+            return call_error(c, err, "axes are out of range for a tensor of rank %d", rank);
         reduced[axis] = true;
     }
     return true;
@@ -47,7 +47,7 @@ static void split_axes(const Tensor *x, const bool *reduced, Cursor *groups, Cur
 
 static bool reduce(const EvalCall *c, const Reduction *r, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x");
+    const Tensor *x = call_operand(c, "x");
     Tensor *out = c->result[0];
     bool reduced[IR_MAX_RANK];
     Cursor groups, members;
@@ -110,7 +110,7 @@ REDUCE(reduce_l2_norm, 0, step_square, sqrt)
 
 bool eval_reduce_mean(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x");
+    const Tensor *x = call_operand(c, "x");
     Tensor *out = c->result[0];
     bool reduced[IR_MAX_RANK];
     Cursor groups, members;
@@ -129,7 +129,7 @@ bool eval_reduce_mean(const EvalCall *c, Error *err)
 /* Shifted by the greatest element, so that nothing overflows. */
 bool eval_reduce_log_sum_exp(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x");
+    const Tensor *x = call_operand(c, "x");
     Tensor *out = c->result[0];
     bool reduced[IR_MAX_RANK];
     Cursor groups, members;
@@ -170,9 +170,9 @@ static int64_t line_first(const Lines *l, int64_t line, int64_t n)
 /* The first of the extremes; `sign` is 1 for the greatest, -1 for the least. */
 static bool extreme(const EvalCall *c, double sign, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x");
+    const Tensor *x = call_operand(c, "x");
     int axis;
-    if (!eval_axis(c, "axis", -1, x->rank, &axis, err))
+    if (!call_axis(c, "axis", -1, x->rank, &axis, err))
         return false;
     Lines l = lines_of(x, axis);
     for (int64_t line = 0; line < l.lines; line++) {
@@ -197,11 +197,11 @@ bool eval_reduce_argmin(const EvalCall *c, Error *err)
 
 bool eval_cumsum(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x");
+    const Tensor *x = call_operand(c, "x");
     Tensor *out = c->result[0];
-    bool exclusive = eval_bool(c, "exclusive", false), reverse = eval_bool(c, "reverse", false);
+    bool exclusive = call_bool(c, "exclusive", false), reverse = call_bool(c, "reverse", false);
     int axis;
-    if (!eval_axis(c, "axis", 0, x->rank, &axis, err))
+    if (!call_axis(c, "axis", 0, x->rank, &axis, err))
         return false;
     Lines l = lines_of(x, axis);
     for (int64_t line = 0; line < l.lines; line++) {
@@ -290,16 +290,16 @@ static void top_of_line(const Heap *h, int64_t k, const Tensor *x, int64_t first
 
 bool eval_topk(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x");
+    const Tensor *x = call_operand(c, "x");
     int axis;
-    if (!eval_axis(c, "axis", -1, x->rank, &axis, err))
+    if (!call_axis(c, "axis", -1, x->rank, &axis, err))
         return false;
     Lines l = lines_of(x, axis);
     int64_t k = c->result[0]->dim[axis];
     if (k > l.n)
-        return eval_error(c, err, "k is more than the %lld elements of the axis", (long long)l.n);
+        return call_error(c, err, "k is more than the %lld elements of the axis", (long long)l.n);
     Heap h = {c->result[0], c->results > 1 ? c->result[1] : NULL, 0, l.step,
-              eval_bool(c, "ascending", false) ? -1.0 : 1.0};
+              call_bool(c, "ascending", false) ? -1.0 : 1.0};
     for (int64_t line = 0; k > 0 && line < l.lines; line++) {
         h.first = line_first(&l, line, k);
         top_of_line(&h, k, x, line_first(&l, line, l.n), &l);

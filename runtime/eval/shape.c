@@ -5,7 +5,7 @@
 
 bool eval_transpose(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x"), *perm = eval_operand(c, "perm");
+    const Tensor *x = call_operand(c, "x"), *perm = call_operand(c, "perm");
     Tensor *out = c->result[0];
     int64_t stride[IR_MAX_RANK], moved[IR_MAX_RANK];
     tensor_strides(x, stride);
@@ -13,7 +13,7 @@ bool eval_transpose(const EvalCall *c, Error *err)
         int64_t axis = tensor_get_int(perm, i);
         axis += axis < 0 ? x->rank : 0;
         if (axis < 0 || axis >= x->rank || x->dim[axis] != out->dim[i])
-            return eval_error(c, err, "perm does not fit");
+            return call_error(c, err, "perm does not fit");
         moved[i] = stride[axis];
     }
     Cursor at;
@@ -52,9 +52,9 @@ static void place(Tensor *whole, Tensor *part, int axis, int64_t first, int64_t 
 bool eval_concat(const EvalCall *c, Error *err)
 {
     Tensor *out = c->result[0];
-    bool interleave = eval_bool(c, "interleave", false);
+    bool interleave = call_bool(c, "interleave", false);
     int axis;
-    if (!eval_axis(c, "axis", 0, out->rank, &axis, err))
+    if (!call_axis(c, "axis", 0, out->rank, &axis, err))
         return false;
     int64_t first = 0;
     for (int i = 0; i < c->count[0]; i++) {
@@ -69,7 +69,7 @@ bool eval_stack(const EvalCall *c, Error *err)
 {
     Tensor *out = c->result[0];
     int axis;
-    if (!eval_axis(c, "axis", 0, out->rank, &axis, err))
+    if (!call_axis(c, "axis", 0, out->rank, &axis, err))
         return false;
     for (int i = 0; i < c->count[0]; i++) {
         Tensor part = *c->operand[0][i]; /* with an axis of length 1 put in */
@@ -83,9 +83,9 @@ bool eval_stack(const EvalCall *c, Error *err)
 
 bool eval_split(const EvalCall *c, Error *err)
 {
-    Tensor *x = eval_operand(c, "x");
+    Tensor *x = call_operand(c, "x");
     int axis;
-    if (!eval_axis(c, "axis", 0, x->rank, &axis, err))
+    if (!call_axis(c, "axis", 0, x->rank, &axis, err))
         return false;
     int64_t first = 0;
     for (int i = 0; i < c->results; i++) {
@@ -98,7 +98,7 @@ bool eval_split(const EvalCall *c, Error *err)
 /* out[i] = x[i mod dim]: tile, and by reading backwards, reverse. */
 bool eval_tile(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x");
+    const Tensor *x = call_operand(c, "x");
     Tensor *out = c->result[0];
     int64_t stride[IR_MAX_RANK];
     tensor_strides(x, stride);
@@ -115,7 +115,7 @@ bool eval_tile(const EvalCall *c, Error *err)
 
 bool eval_reverse(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x"), *axes = eval_operand(c, "axes");
+    const Tensor *x = call_operand(c, "x"), *axes = call_operand(c, "axes");
     int64_t stride[IR_MAX_RANK], first = 0;
     bool turned[IR_MAX_RANK];
     tensor_strides(x, stride);
@@ -125,7 +125,7 @@ bool eval_reverse(const EvalCall *c, Error *err)
         int64_t axis = tensor_get_int(axes, i);
         axis += axis < 0 ? x->rank : 0;
         if (axis < 0 || axis >= x->rank)
-            return eval_error(c, err, "axes are out of range");
+            return call_error(c, err, "axes are out of range");
         turned[axis] = true;
     }
     for (int i = 0; i < x->rank; i++)
@@ -159,28 +159,28 @@ static int64_t padded(int64_t i, int64_t n, PadMode mode)
 
 static bool pad_mode(const EvalCall *c, PadMode *mode, Error *err)
 {
-    const char *name = eval_string(c, "mode", "constant");
+    const char *name = call_string(c, "mode", "constant");
     *mode = strcmp(name, "reflect") == 0     ? PAD_REFLECT
             : strcmp(name, "replicate") == 0 ? PAD_REPLICATE
                                              : PAD_CONSTANT;
     if (*mode == PAD_CONSTANT && strcmp(name, "constant") != 0)
-        return eval_error(c, err, "there is no mode \"%.40s\"", name);
+        return call_error(c, err, "there is no mode \"%.40s\"", name);
     return true;
 }
 
 /* pad = [before, after] of the last pad.count / 2 axes */
 bool eval_pad(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x"), *pad = eval_operand(c, "pad");
+    const Tensor *x = call_operand(c, "x"), *pad = call_operand(c, "pad");
     Tensor *out = c->result[0];
-    double constant = eval_number(c, "constant_val", 0);
+    double constant = call_number(c, "constant_val", 0);
     int64_t stride[IR_MAX_RANK], before[IR_MAX_RANK] = {0};
     PadMode mode;
     if (!pad_mode(c, &mode, err))
         return false;
     int skipped = x->rank - (int)(pad->count / 2);
     if (skipped < 0)
-        return eval_error(c, err, "pad has more axes than x");
+        return call_error(c, err, "pad has more axes than x");
     for (int d = skipped; d < x->rank; d++)
         before[d] = tensor_get_int(pad, 2 * (d - skipped));
     tensor_strides(x, stride);
@@ -191,7 +191,7 @@ bool eval_pad(const EvalCall *c, Error *err)
         for (int d = 0; d < x->rank && from >= 0; d++) {
             int64_t p = padded(at.index[d] - before[d], x->dim[d], mode);
             if (p >= x->dim[d] || (p < 0 && mode != PAD_CONSTANT))
-                return eval_error(c, err, "the padding is wider than what it reflects");
+                return call_error(c, err, "the padding is wider than what it reflects");
             from = p < 0 ? -1 : from + p * stride[d];
         }
         if (from < 0)
@@ -206,7 +206,7 @@ bool eval_pad(const EvalCall *c, Error *err)
 
 bool eval_shape(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x");
+    const Tensor *x = call_operand(c, "x");
     for (int i = 0; i < x->rank; i++)
         tensor_put_int(c->result[0], i, x->dim[i]);
     return true;
@@ -214,7 +214,7 @@ bool eval_shape(const EvalCall *c, Error *err)
 
 bool eval_fill(const EvalCall *c, Error *err)
 {
-    double value = eval_number(c, "value", 0);
+    double value = call_number(c, "value", 0);
     for (int64_t i = 0; i < c->result[0]->count; i++)
         tensor_put(c->result[0], i, value);
     return true;
@@ -222,7 +222,7 @@ bool eval_fill(const EvalCall *c, Error *err)
 
 bool eval_range_1d(const EvalCall *c, Error *err)
 {
-    double start = eval_number(c, "start", 0), step = eval_number(c, "step", 1);
+    double start = call_number(c, "start", 0), step = call_number(c, "step", 1);
     for (int64_t i = 0; i < c->result[0]->count; i++)
         tensor_put(c->result[0], i, start + (double)i * step);
     return true;

@@ -33,23 +33,23 @@ static void python_slice(int64_t n, int64_t step, bool begin_open, bool end_open
 /* The box of slice_by_index and slice_update in `x`. */
 static bool read_box(const EvalCall *c, const Tensor *x, Box *box, Error *err)
 {
-    const Tensor *begin = eval_operand(c, "begin"), *end = eval_operand(c, "end"),
-                 *stride = eval_operand(c, "stride");
-    const Tensor *begin_mask = eval_operand(c, "begin_mask"), *end_mask = eval_operand(c, "end_mask");
-    const Tensor *squeeze = eval_operand(c, "squeeze_mask");
+    const Tensor *begin = call_operand(c, "begin"), *end = call_operand(c, "end"),
+                 *stride = call_operand(c, "stride");
+    const Tensor *begin_mask = call_operand(c, "begin_mask"), *end_mask = call_operand(c, "end_mask");
+    const Tensor *squeeze = call_operand(c, "squeeze_mask");
     int64_t dense[IR_MAX_RANK];
     if (begin->count != x->rank || end->count != x->rank || (stride && stride->count != x->rank))
-        return eval_error(c, err, "begin, end and stride must have %d elements", x->rank);
+        return call_error(c, err, "begin, end and stride must have %d elements", x->rank);
     tensor_strides(x, dense);
     box->first = 0;
     for (int i = 0; i < x->rank; i++) {
         int64_t n = x->dim[i], from = tensor_get_int(begin, i), step = stride ? tensor_get_int(stride, i) : 1;
         if (step == 0 || step < -INT32_MAX || step > INT32_MAX)
-            return eval_error(c, err, "the stride of axis %d is %lld", i, (long long)step);
+            return call_error(c, err, "the stride of axis %d is %lld", i, (long long)step);
         if (flag_at(squeeze, i)) {
             from += from < 0 ? n : 0;
             if (from < 0 || from >= n)
-                return eval_error(c, err, "index %lld is out of range for the %lld elements of axis %d",
+                return call_error(c, err, "index %lld is out of range for the %lld elements of axis %d",
                                   (long long)tensor_get_int(begin, i), (long long)n, i);
             box->dim[i] = 1;
         } else {
@@ -65,7 +65,7 @@ static bool read_box(const EvalCall *c, const Tensor *x, Box *box, Error *err)
 /* Whether the box has the shape of t, which lacks the squeezed axes. */
 static bool box_fits(const EvalCall *c, const Box *box, int rank, const Tensor *t)
 {
-    const Tensor *squeeze = eval_operand(c, "squeeze_mask");
+    const Tensor *squeeze = call_operand(c, "squeeze_mask");
     int at = 0;
     for (int i = 0; i < rank; i++) {
         if (flag_at(squeeze, i))
@@ -78,13 +78,13 @@ static bool box_fits(const EvalCall *c, const Box *box, int rank, const Tensor *
 
 bool eval_slice_by_index(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x");
+    const Tensor *x = call_operand(c, "x");
     Tensor *out = c->result[0];
     Box box;
     if (!read_box(c, x, &box, err))
         return false;
     if (!box_fits(c, &box, x->rank, out))
-        return eval_error(c, err, "the slice does not have the declared shape: an index is out of range");
+        return call_error(c, err, "the slice does not have the declared shape: an index is out of range");
     Cursor at;
     cursor_begin(&at, x->rank, box.dim);
     cursor_lane(&at, box.first, box.stride);
@@ -95,13 +95,13 @@ bool eval_slice_by_index(const EvalCall *c, Error *err)
 
 bool eval_slice_update(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x"), *update = eval_operand(c, "update");
+    const Tensor *x = call_operand(c, "x"), *update = call_operand(c, "update");
     Tensor *out = c->result[0];
     Box box;
     if (!read_box(c, x, &box, err))
         return false;
     if (!box_fits(c, &box, x->rank, update))
-        return eval_error(c, err,
+        return call_error(c, err,
                           "the update does not have the shape of the slice: an index is out of range");
     tensor_move(out, 0, x, 0, out->count);
     Cursor at;
@@ -115,17 +115,17 @@ bool eval_slice_update(const EvalCall *c, Error *err)
 /* A size of -1 means up to the end; the declared shape says how much that is. */
 bool eval_slice_by_size(const EvalCall *c, Error *err)
 {
-    const Tensor *x = eval_operand(c, "x"), *begin = eval_operand(c, "begin");
+    const Tensor *x = call_operand(c, "x"), *begin = call_operand(c, "begin");
     Tensor *out = c->result[0];
     int64_t dense[IR_MAX_RANK], first = 0;
     if (begin->count != x->rank || out->rank != x->rank)
-        return eval_error(c, err, "begin must have %d elements", x->rank);
+        return call_error(c, err, "begin must have %d elements", x->rank);
     tensor_strides(x, dense);
     for (int i = 0; i < x->rank; i++) {
         int64_t from = tensor_get_int(begin, i);
         from += from < 0 ? x->dim[i] : 0;
         if (from < 0 || from > x->dim[i] - out->dim[i])
-            return eval_error(
+            return call_error(
                 c, err, "%lld elements from index %lld on are out of range for the %lld of axis %d",
                 (long long)out->dim[i], (long long)tensor_get_int(begin, i), (long long)x->dim[i], i);
         first += from * dense[i];
