@@ -767,8 +767,19 @@ static void test_level(KernelLevel level)
     test_thread_counts(level);
 }
 
+static void test_levels(void)
+{
+    CHECK(kernels_get() == kernels_for(LEVEL_REF)); /* ANEC_CPU says so */
+    CHECK(kernels_for(LEVEL_COUNT) == NULL && kernels_for((KernelLevel)-1) == NULL);
+    for (int level = LEVEL_REF; level < LEVEL_COUNT; level++)
+        CHECK(!kernels_for((KernelLevel)level) || kernels_for((KernelLevel)level)->level == (KernelLevel)level);
+    CHECK_TEXT(kernels_level_name(LEVEL_AVX512), "avx512");
+}
+
 int main(void)
 {
+    setenv("ANEC_CPU", "ref", 1);
+    test_levels();
     test_threads();
     for (int level = LEVEL_REF; level < LEVEL_COUNT; level++)
         test_level((KernelLevel)level);
