@@ -5,9 +5,9 @@
  *     ... m->func[0] is the graph; model says what else the file and the parameters fix ...
  *     module_free(m);
  *
- * The graph has one function, named like the model. Parameters: `token` and `position`, int32 [S]. Output: `logits`,
- * fp32 [S, vocab]. Everything in between is fp32; weights are OP_CONST with LIT_WEIGHT, one for each tensor. The names of
- * values come from ops and tensors, never from the names in the .anel file. */
+ * The graph has one function, named like the model. Parameters: `token` and `position`, int32 [S]. Output:
+ * `logits`, fp32 [S, vocab]. Everything in between is fp32; weights are OP_CONST with LIT_WEIGHT, one for
+ * each tensor. The names of values come from ops and tensors, never from the names in the .anel file. */
 #ifndef FRONTEND_ANEL_ANEL_H
 #define FRONTEND_ANEL_ANEL_H
 
@@ -61,8 +61,8 @@ typedef struct AnelOptions {
     AnelFound (*config)(void *context, const char *key, Arena *arena, AnelValue *out);
     void *config_context;
     const char *config_name;
-    /* Whether the checkpoint has a tensor. NULL: there is no checkpoint; `weight ... else` then takes what behind `else`
-     * is another weight, and the weight itself where it is `none`. */
+    /* Whether the checkpoint has a tensor. NULL: there is no checkpoint; `weight ... else` then takes what
+     * behind `else` is another weight, and the weight itself where it is `none`. */
     bool (*has_tensor)(void *context, const char *name);
     void *tensor_context;
     /* NAME=VALUE, by model parameter or by config key. */
@@ -73,8 +73,8 @@ typedef struct AnelOptions {
     int search_count;
 } AnelOptions;
 
-/* An AnelOptions.config for a json_t object (jansson): the key itself, else a path with dots and list indices,
- * "rope_scaling.factor". `context` is the json_t *; NULL is an empty config. */
+/* An AnelOptions.config for a json_t object (jansson): the key itself, else a path with dots and list
+ * indices, "rope_scaling.factor". `context` is the json_t *; NULL is an empty config. */
 AnelFound anel_config_json(void *context, const char *key, Arena *arena, AnelValue *out);
 
 /* ---- the result; all of it lives in the Module ---- */
@@ -104,16 +104,17 @@ typedef struct AnelModel {
     const AnelWeight *weight;
 } AnelModel;
 
-/* Reads, checks and elaborates the one `model` of `source`. NULL where there were errors; warnings may remain. `source` and
- * its texts must outlive the module (spans point into them); imported files are kept in the module. */
+/* Reads, checks and elaborates the one `model` of `source`. NULL where there were errors; warnings may
+ * remain. `source` and its texts must outlive the module (spans point into them); imported files are kept in
+ * the module. */
 MUST_USE Module *anel_compile(const Source *source, const AnelOptions *options, AnelModel *out, Diags *diags);
 
 /* ---- the tree ---- */
 
 typedef struct AnelFile AnelFile;
 
-/* One file by itself: imports are not followed. Never NULL: what could be understood is in the tree even where there were
- * errors (count them in diags). Free with anel_file_free. */
+/* One file by itself: imports are not followed. Never NULL: what could be understood is in the tree even
+ * where there were errors (count them in diags). Free with anel_file_free. */
 AnelFile *anel_parse(const Source *source, Diags *diags);
 void anel_file_free(AnelFile *file); /* NULL is allowed */
 /* An indented tree, one node a line. */

@@ -93,7 +93,8 @@ static uint32_t parse_part(Parser *p, Node *n, Span at, uint32_t i, uint32_t end
     while (close < end && s[close] != '}')
         close++;
     if (close == end) {
-        diag_error(p->diags, (Span){at.source, i, 1}, "this '{' is not closed; a brace itself is written '{{'");
+        diag_error(p->diags, (Span){at.source, i, 1},
+                   "this '{' is not closed; a brace itself is written '{{'");
         return end;
     }
     node_add(p, n, parse_fragment(p, (Span){at.source, i + 1, close - i - 1}));
@@ -111,7 +112,8 @@ Node *node_string(Parser *p, Span at)
             add_text(p, n, at, &text);
             i = parse_part(p, n, at, i, end);
         } else if (s[i] == '}' && s[i + 1] != '}') {
-            diag_error(p->diags, (Span){at.source, i, 1}, "this '}' closes nothing; a brace itself is written '}}'");
+            diag_error(p->diags, (Span){at.source, i, 1},
+                       "this '}' closes nothing; a brace itself is written '}}'");
             i++;
         } else {
             i = unescape(p, at, i, &text);

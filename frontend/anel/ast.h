@@ -6,40 +6,40 @@
 
 /* What the kids of a node are; `?` may be NULL, `*` any number from there on. */
 typedef enum NodeKind {
-    N_FILE,      /* item* */
-    N_IMPORT,    /* text: the path */
-    N_MODEL,     /* text: name; params, block */
-    N_LAYER,     /* text: name; params, results?, block */
-    N_LIST,      /* node*: parameters, results, names, the values of a list */
-    N_PARAM,     /* text: name; type? (N_SHAPE or N_TYPE), default? */
-    N_TYPE,      /* text: int, float, bool, text, list */
-    N_SHAPE,     /* dimension*, the first of which may be N_ELLIPSIS */
+    N_FILE,   /* item* */
+    N_IMPORT, /* text: the path */
+    N_MODEL,  /* text: name; params, block */
+    N_LAYER,  /* text: name; params, results?, block */
+    N_LIST,   /* node*: parameters, results, names, the values of a list */
+    N_PARAM,  /* text: name; type? (N_SHAPE or N_TYPE), default? */
+    N_TYPE,   /* text: int, float, bool, text, list */
+    N_SHAPE,  /* dimension*, the first of which may be N_ELLIPSIS */
     N_ELLIPSIS,
-    N_BLOCK,     /* statement* */
-    N_WEIGHT,    /* text: name; N_STRING?, shape, else? */
-    N_ASSIGN,    /* N_LIST of N_NAME, value* */
-    N_FOR,       /* text: name; what it runs over, block */
-    N_IF,        /* condition, block, else? (N_BLOCK or N_IF) */
-    N_RETURN,    /* value* */
-    N_BUCKETS,   /* value* */
-    N_DO,        /* call */
-    N_INT,       /* integer */
-    N_FLOAT,     /* number */
+    N_BLOCK,   /* statement* */
+    N_WEIGHT,  /* text: name; N_STRING?, shape, else? */
+    N_ASSIGN,  /* N_LIST of N_NAME, value* */
+    N_FOR,     /* text: name; what it runs over, block */
+    N_IF,      /* condition, block, else? (N_BLOCK or N_IF) */
+    N_RETURN,  /* value* */
+    N_BUCKETS, /* value* */
+    N_DO,      /* call */
+    N_INT,     /* integer */
+    N_FLOAT,   /* number */
     N_TRUE,
     N_FALSE,
     N_NONE,
-    N_STRING,    /* part*: N_TEXT or an expression */
-    N_TEXT,      /* text */
-    N_NAME,      /* text */
-    N_UNARY,     /* text: operator; operand */
-    N_BINARY,    /* text: operator; left, right */
-    N_COND,      /* value, condition, other value */
-    N_CALL,      /* text: name; N_ARG* */
-    N_ARG,       /* text: keyword or NULL; value */
-    N_INDEX,     /* list, index */
-    N_RANGE,     /* first, end */
-    N_EACH,      /* [value for NAME in ...]: text: name; what it runs over, value */
-    N_WRONG      /* stands where the text was not understood */
+    N_STRING, /* part*: N_TEXT or an expression */
+    N_TEXT,   /* text */
+    N_NAME,   /* text */
+    N_UNARY,  /* text: operator; operand */
+    N_BINARY, /* text: operator; left, right */
+    N_COND,   /* value, condition, other value */
+    N_CALL,   /* text: name; N_ARG* */
+    N_ARG,    /* text: keyword or NULL; value */
+    N_INDEX,  /* list, index */
+    N_RANGE,  /* first, end */
+    N_EACH,   /* [value for NAME in ...]: text: name; what it runs over, value */
+    N_WRONG   /* stands where the text was not understood */
 } NodeKind;
 
 typedef struct Node Node;
@@ -68,10 +68,10 @@ enum { MAX_DEPTH = 200, MAX_SOURCE = 4 << 20 };
 typedef struct Scanner {
     const Source *source;
     const char *p, *end;
-    int last;           /* the token before */
-    uint32_t last_end;  /* where it ends, line ends left out */
-    bool fragment;      /* the expression in a template */
-    int open;           /* brackets and braces that are open, and where */
+    int last;          /* the token before */
+    uint32_t last_end; /* where it ends, line ends left out */
+    bool fragment;     /* the expression in a template */
+    int open;          /* brackets and braces that are open, and where */
     uint32_t opener[MAX_DEPTH];
 } Scanner;
 
@@ -99,8 +99,8 @@ Node *node_float(Parser *p, Span at);
 
 union ANEL_YYSTYPE;
 int anel_yylex(union ANEL_YYSTYPE *value, Span *at, Parser *p);
-/* Where the token at `at`, which is not wanted, begins a line: brackets that the lines before left open are what is wrong.
- * Says so and closes them. */
+/* Where the token at `at`, which is not wanted, begins a line: brackets that the lines before left open are
+ * what is wrong. Says so and closes them. */
 void scanner_drop_brackets(Parser *p, Span at);
 
 /* ---- parse.y ---- */

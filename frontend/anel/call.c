@@ -24,7 +24,8 @@ static const char *as_declared(Elab *e, const Node *shape, const Type *t)
     return s;
 }
 
-/* The declared lengths with their values; names that have none keep the tensor's. False: an error was reported. */
+/* The declared lengths with their values; names that have none keep the tensor's. False: an error was
+ * reported. */
 static bool declared_dims(Elab *e, const Node *shape, const Type *actual, Type *out)
 {
     Frame *f = e->frame;
@@ -70,13 +71,15 @@ static AnelValue fit_shape(Elab *e, const Node *shape, AnelValue v, const char *
     if (v.kind == ANEL_ERROR)
         return v;
     if (v.kind != ANEL_TENSOR)
-        return elab_error(e, at, "%s must be a tensor %s, not %s", who, span_text(e, shape->span), describe(e, &v));
+        return elab_error(e, at, "%s must be a tensor %s, not %s", who, span_text(e, shape->span),
+                          describe(e, &v));
     Type actual = tensor_type(v.tensor), declared;
     bool dots = shape->kids && shape->kid[0]->kind == N_ELLIPSIS;
     int axes = shape->kids - dots;
     if (dots ? actual.rank < axes : actual.rank != axes)
-        return elab_error(e, at, "%s is %s, but %s is declared: %d axes instead of %s%d", who, dims_string(e, &actual),
-                          span_text(e, shape->span), actual.rank, dots ? "at least " : "", axes);
+        return elab_error(e, at, "%s is %s, but %s is declared: %d axes instead of %s%d", who,
+                          dims_string(e, &actual), span_text(e, shape->span), actual.rank,
+                          dots ? "at least " : "", axes);
     if (!declared_dims(e, shape, &actual, &declared))
         return value_error;
     if (!dims_equal(&actual, &declared))
@@ -107,8 +110,8 @@ AnelValue typed(Elab *e, const Node *param, AnelValue v, Span at)
     if (!type || type->kind != N_TYPE || v.kind == ANEL_ERROR)
         return v;
     if (!has_type(&v, type->text))
-        return elab_error(e, at, "'%s' must be %s %s, not %s", param->text, type->text[0] == 'i' ? "an" : "a", type->text,
-                          describe(e, &v));
+        return elab_error(e, at, "'%s' must be %s %s, not %s", param->text, type->text[0] == 'i' ? "an" : "a",
+                          type->text, describe(e, &v));
     int64_t i;
     if (strcmp(type->text, "int") == 0 && as_int(&v, &i))
         return value_int(i);
@@ -176,7 +179,8 @@ static bool bind_params(Elab *e, const Layer *l, const Args *args, Span *at)
         }
         given[target] = true;
         at[target] = args->call->kid[i]->span;
-        define(e, callee->root, params->kid[target]->text, typed(e, params->kid[target], args->value[i], at[target]));
+        define(e, callee->root, params->kid[target]->text,
+               typed(e, params->kid[target], args->value[i], at[target]));
     }
     for (int i = 0; ok && i < params->kids; i++)
         if (!given[i] && !params->kid[i]->kid[1]) {
@@ -193,8 +197,8 @@ static bool bind_params(Elab *e, const Layer *l, const Args *args, Span *at)
     return ok;
 }
 
-/* Parameters with a shape, after all have their values: a shape may speak of any of them. `none` may stand in for a
- * tensor where that is the default. */
+/* Parameters with a shape, after all have their values: a shape may speak of any of them. `none` may stand in
+ * for a tensor where that is the default. */
 static bool fit_params(Elab *e, const Layer *l, const Span *at)
 {
     const Node *params = l->node->kid[0];
@@ -219,8 +223,8 @@ static AnelValue fit_results(Elab *e, const Layer *l, AnelValue v)
     if (results->kids == 1)
         return fit_shape(e, results->kid[0], v, who, results->span);
     if (v.kind != ANEL_LIST || v.list.count != results->kids)
-        return elab_error(e, results->span, "'%s' declares %d results, but returns %s", l->name, results->kids,
-                          describe(e, &v));
+        return elab_error(e, results->span, "'%s' declares %d results, but returns %s", l->name,
+                          results->kids, describe(e, &v));
     for (int i = 0; i < results->kids; i++)
         if (fit_shape(e, results->kid[i], v.list.item[i], who, results->span).kind == ANEL_ERROR)
             return value_error;
@@ -244,7 +248,11 @@ static AnelValue run_layer(Elab *e, const Layer *l, const Args *args)
 static AnelValue call_layer(Elab *e, Layer *l, const Args *args)
 {
     Scope scope = {0};
-    Frame frame = {.node = l->node, .unit = l->unit, .caller = e->frame, .call = args->call->span, .scope = &scope,
+    Frame frame = {.node = l->node,
+                   .unit = l->unit,
+                   .caller = e->frame,
+                   .call = args->call->span,
+                   .scope = &scope,
                    .root = &scope};
     if (l->active)
         return elab_error(e, args->call->span, "layer '%s' calls itself", l->name);

@@ -1,5 +1,5 @@
-/* What can be said of a file without running it: names that mean nothing, parameters twice, statements in the wrong place.
- * All of it is reported at once; what depends on values is found by the run. */
+/* What can be said of a file without running it: names that mean nothing, parameters twice, statements in the
+ * wrong place. All of it is reported at once; what depends on values is found by the run. */
 #include "frontend/anel/elaborate.h"
 
 #include <string.h>
@@ -159,7 +159,8 @@ static void check_type(Check *c, const Node *param)
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(types[i], type->text) == 0)
             return;
-    diag_error(c->e->diags, type->span, "there is no type '%s'; there are int, float, bool, text, list and shapes, [S, D]",
+    diag_error(c->e->diags, type->span,
+               "there is no type '%s'; there are int, float, bool, text, list and shapes, [S, D]",
                type->text);
 }
 
@@ -195,7 +196,8 @@ static void check_params(Check *c)
         Symbol *s;
         HASH_FIND_STR(c->names, params->kid[i]->text, s);
         if (s)
-            diag_error(c->e->diags, params->kid[i]->span, "there is a parameter '%s' already", params->kid[i]->text);
+            diag_error(c->e->diags, params->kid[i]->span, "there is a parameter '%s' already",
+                       params->kid[i]->text);
         add_name(c, params->kid[i]);
     }
 }

@@ -18,7 +18,8 @@ static const Node *find_model(Elab *e, const Unit *unit)
         model = root->kid[i];
     }
     if (!model)
-        diag_error(e->diags, (Span){0}, "%s: there is no model in it (`model NAME(...) { ... }`)", unit->source->name);
+        diag_error(e->diags, (Span){0}, "%s: there is no model in it (`model NAME(...) { ... }`)",
+                   unit->source->name);
     return model;
 }
 
@@ -40,8 +41,9 @@ static bool check_settings(Elab *e, const Node *model)
         if (is_param(model, name) || config_key_known(e, name))
             continue;
         const char *near = nearest_setting(e, model, name);
-        diag_error(e->diags, (Span){0}, "--set %s: model '%s' has no such parameter, and asks config.json for no such key",
-                   name, model->text);
+        diag_error(e->diags, (Span){0},
+                   "--set %s: model '%s' has no such parameter, and asks config.json for no such key", name,
+                   model->text);
         if (near)
             diag_note(e->diags, (Span){0}, "did you mean '%s'?", near);
         ok = false;
@@ -55,12 +57,16 @@ static AnelKind kind_of(const Node *n)
     if (!n)
         return ANEL_NONE;
     switch (n->kind) {
-    case N_INT: case N_FLOAT: return ANEL_FLOAT;
-    case N_TRUE: case N_FALSE: return ANEL_BOOL;
+    case N_INT:
+    case N_FLOAT: return ANEL_FLOAT;
+    case N_TRUE:
+    case N_FALSE: return ANEL_BOOL;
     case N_STRING: return ANEL_TEXT;
-    case N_LIST: case N_EACH: return ANEL_LIST;
+    case N_LIST:
+    case N_EACH: return ANEL_LIST;
     case N_BINARY: return strchr("+-*/%", n->text[0]) ? kind_of(n->kid[0]) : ANEL_NONE;
-    case N_CALL: return strcmp(n->text, "config") == 0 && n->kids == 2 ? kind_of(n->kid[1]->kid[0]) : ANEL_NONE;
+    case N_CALL:
+        return strcmp(n->text, "config") == 0 && n->kids == 2 ? kind_of(n->kid[1]->kid[0]) : ANEL_NONE;
     default: return ANEL_NONE;
     }
 }
@@ -68,11 +74,14 @@ static AnelKind kind_of(const Node *n)
 static AnelValue set_value(Elab *e, const Node *param, AnelValue v)
 {
     AnelKind want = kind_of(param->kid[1]), have = is_number(&v) ? ANEL_FLOAT : v.kind;
-    static const char *const names[] = {[ANEL_FLOAT] = "a number", [ANEL_BOOL] = "true or false", [ANEL_TEXT] = "a text",
+    static const char *const names[] = {[ANEL_FLOAT] = "a number",
+                                        [ANEL_BOOL] = "true or false",
+                                        [ANEL_TEXT] = "a text",
                                         [ANEL_LIST] = "a list"};
     if (param->kid[0] || want == ANEL_NONE || want == have || have == ANEL_NONE)
         return typed(e, param, v, param->span);
-    return elab_error(e, param->span, "--set %s: must be %s, not %s", param->text, names[want], describe(e, &v));
+    return elab_error(e, param->span, "--set %s: must be %s, not %s", param->text, names[want],
+                      describe(e, &v));
 }
 
 static AnelValue param_value(Elab *e, const Node *param)
@@ -84,7 +93,8 @@ static AnelValue param_value(Elab *e, const Node *param)
     if (param->kid[1])
         return typed(e, param, eval(e, param->kid[1]), param->span);
     elab_error(e, param->span, "the parameter '%s' has no value", param->text);
-    diag_note(e->diags, (Span){0}, "--set %s=VALUE gives it one", param->text);
+    if (e->fresh)
+        diag_note(e->diags, (Span){0}, "--set %s=VALUE gives it one", param->text);
     return value_error;
 }
 
@@ -100,7 +110,8 @@ static const AnelParam *run_params(Elab *e, const Node *model)
         define(e, e->frame->root, params->kid[i]->text, v);
         const char *origin = e->origin ? e->origin : "default";
         out[i] = (AnelParam){.name = arena_str(a, params->kid[i]->text, strlen(params->kid[i]->text)),
-                             .value = value_keep(e, &v), .origin = arena_str(a, origin, strlen(origin))};
+                             .value = value_keep(e, &v),
+                             .origin = arena_str(a, origin, strlen(origin))};
     }
     return out;
 }
@@ -111,13 +122,15 @@ static bool find_context(Elab *e, const Node *model, int64_t *out)
 {
     const Symbol *s = find_symbol(e->frame, "context");
     if (!is_param(model, "context")) {
-        elab_error(e, model->span, "model '%s' needs a parameter 'context', the longest sequence", model->text);
+        elab_error(e, model->span, "model '%s' needs a parameter 'context', the longest sequence",
+                   model->text);
         return false;
     }
     if (s->value.kind == ANEL_ERROR)
         return false;
     if (is_symbolic(&s->value) || !as_int(&s->value, out) || *out < 1 || *out > 1 << 24) {
-        elab_error(e, model->span, "'context' must be a whole number from 1 to 2^24, not %s", describe(e, &s->value));
+        elab_error(e, model->span, "'context' must be a whole number from 1 to 2^24, not %s",
+                   describe(e, &s->value));
         return false;
     }
     return true;
@@ -150,7 +163,8 @@ static int by_length(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* 32, 64 .. 1024 where the model does not say. Those above the context go; where none is left, the context is the one. */
+/* 32, 64 .. 1024 where the model does not say. Those above the context go; where none is left, the context is
+ * the one. */
 static void settle_buckets(Elab *e, AnelModel *out)
 {
     static const int64_t usual[] = {32, 64, 128, 256, 512, 1024};

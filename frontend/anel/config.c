@@ -28,7 +28,9 @@ static bool from_json(const json_t *j, Arena *a, int level, AnelValue *out)
     case JSON_TRUE: *out = value_bool(true); return true;
     case JSON_FALSE: *out = value_bool(false); return true;
     case JSON_REAL: *out = value_float(json_real_value(j)); return true;
-    case JSON_STRING: *out = value_text(arena_str(a, json_string_value(j), json_string_length(j))); return true;
+    case JSON_STRING:
+        *out = value_text(arena_str(a, json_string_value(j), json_string_length(j)));
+        return true;
     case JSON_ARRAY: return list_from_json(j, a, level, out);
     case JSON_INTEGER: {
         int64_t i = json_integer_value(j);
@@ -134,10 +136,12 @@ static bool look_up(Elab *e, const char *key, Span at, AnelValue *out)
         e->origin = arena_printf(&e->scratch, "--set %s", key);
         return s->value.kind != ANEL_NONE;
     }
-    AnelFound found = e->options->config ? e->options->config(e->options->config_context, key, &e->scratch, out)
-                                         : ANEL_ABSENT;
+    AnelFound found = e->options->config
+                          ? e->options->config(e->options->config_context, key, &e->scratch, out)
+                          : ANEL_ABSENT;
     if (found == ANEL_OTHER)
-        *out = elab_error(e, at, "%s: \"%s\" is no number, text, truth value or list of them", config_name(e), key);
+        *out = elab_error(e, at, "%s: \"%s\" is no number, text, truth value or list of them", config_name(e),
+                          key);
     if (found != ANEL_ABSENT)
         e->origin = arena_printf(&e->scratch, "%s: %s", config_name(e), key);
     return found != ANEL_ABSENT;
@@ -151,10 +155,11 @@ static bool kinds_fit(const AnelValue *found, const AnelValue *otherwise)
     return (is_number(found) && is_number(otherwise)) || found->kind == otherwise->kind;
 }
 
-/* The default is run only where it is needed, unless it is a plain value, which says what kind is expected. */
+/* The default is run only where it is needed, unless it is plain: then it says what kind is expected. */
 static bool is_plain(const Node *n)
 {
-    return n->kind == N_INT || n->kind == N_FLOAT || n->kind == N_TRUE || n->kind == N_FALSE || n->kind == N_STRING;
+    return n->kind == N_INT || n->kind == N_FLOAT || n->kind == N_TRUE || n->kind == N_FALSE ||
+           n->kind == N_STRING;
 }
 
 static AnelValue checked(Elab *e, const Node *call, const char *key, AnelValue found)
@@ -165,8 +170,8 @@ static AnelValue checked(Elab *e, const Node *call, const char *key, AnelValue f
     AnelValue otherwise = eval(e, plain);
     if (kinds_fit(&found, &otherwise))
         return found;
-    return elab_error(e, call->span, "\"%s\" is %s, but the default %s is of another kind (%s)", key, describe(e, &found),
-                      span_text(e, plain->span), e->origin);
+    return elab_error(e, call->span, "\"%s\" is %s, but the default %s is of another kind (%s)", key,
+                      describe(e, &found), span_text(e, plain->span), e->origin);
 }
 
 AnelValue eval_config(Elab *e, const Node *call)
@@ -176,7 +181,8 @@ AnelValue eval_config(Elab *e, const Node *call)
     for (int i = 0; i < call->kids; i++)
         named |= call->kid[i]->text != NULL;
     if (named || call->kids < 1 || call->kids > 2)
-        return elab_error(e, call->span, "config takes a key and, if it may be absent, a default: config(\"key\", default)");
+        return elab_error(e, call->span,
+                          "config takes a key and, if it may be absent, a default: config(\"key\", default)");
     AnelValue key = eval(e, call->kid[0]->kid[0]);
     if (key.kind == ANEL_ERROR)
         return key;
@@ -187,6 +193,7 @@ AnelValue eval_config(Elab *e, const Node *call)
     if (call->kids == 2)
         return eval(e, call->kid[1]->kid[0]);
     elab_error(e, call->span, "%s has no \"%s\", and there is no default", config_name(e), key.text);
-    diag_note(e->diags, (Span){0}, "--set %s=VALUE gives it one", key.text);
+    if (e->fresh)
+        diag_note(e->diags, (Span){0}, "--set %s=VALUE gives it one", key.text);
     return value_error;
 }

@@ -7,8 +7,7 @@
 
 /* ---- errors and limits ---- */
 
-/* Whether this place is new. */
-static bool tell_once(Elab *e, Span at)
+bool tell_once(Elab *e, Span at)
 {
     Told *t, probe;
     memset(&probe, 0, sizeof probe); /* padding is part of the key */
@@ -27,7 +26,8 @@ AnelValue elab_error(Elab *e, Span at, const char *fmt, ...)
 {
     enum { MOST = 8 };
     va_list ap;
-    if (!tell_once(e, at))
+    e->fresh = tell_once(e, at);
+    if (!e->fresh)
         return value_error;
     va_start(ap, fmt);
     const char *text = arena_vprintf(&e->scratch, fmt, ap);
@@ -51,7 +51,8 @@ bool elab_enter(Elab *e, Span at)
     if (e->level >= MAX_LEVELS)
         elab_error(e, at, "nested too deeply");
     else
-        elab_error(e, at, "the model takes more than %d steps to run through; is a loop too long?", MAX_STEPS);
+        elab_error(e, at, "the model takes more than %d steps to run through; is a loop too long?",
+                   MAX_STEPS);
     return false;
 }
 
@@ -164,7 +165,8 @@ static bool goes_on(const Elab *e)
     return !e->exhausted && !e->frame->returned;
 }
 
-static void each_number(Elab *e, const Node *range, const char *name, void (*body)(Elab *, void *), void *context)
+static void each_number(Elab *e, const Node *range, const char *name, void (*body)(Elab *, void *),
+                        void *context)
 {
     int64_t first, end;
     if (!eval_int(e, range->kid[0], "the first number", -MAX_INT, MAX_INT, &first) ||

@@ -1,5 +1,6 @@
-/* From trees to the graph: what the files of the elaborator share. A model is run once, as a program whose values are
- * numbers, texts, lists and nodes of the graph: layers are inlined, loops unrolled, `if` decided. */
+/* From trees to the graph: what the files of the elaborator share. A model is run once, as a program whose
+ * values are numbers, texts, lists and nodes of the graph: layers are inlined, loops unrolled, `if` decided.
+ */
 #ifndef FRONTEND_ANEL_ELABORATE_H
 #define FRONTEND_ANEL_ELABORATE_H
 
@@ -64,16 +65,16 @@ typedef struct Weight {
     const char *name;
     Type declared;
     Span span;
-    bool used, fallback, warned;
+    bool used, fallback;
     Value *constant[2]; /* as declared, and with the last two axes exchanged; made when they are asked for */
     struct Weight *next;
     UT_hash_handle hh;
 } Weight;
 
 typedef struct AnelTensor {
-    Value *value;   /* NULL: a weight */
+    Value *value; /* NULL: a weight */
     Weight *weight;
-    bool flipped;   /* the weight, transposed */
+    bool flipped; /* the weight, transposed */
 } AnelTensor;
 
 /* ---- the run ---- */
@@ -105,8 +106,9 @@ typedef struct Elab {
     int weight_count, constant_count;
     Symbol *constants; /* names of those in the graph */
     Told *told;
+    bool fresh; /* the last error was new, and a note to it is wanted */
     int64_t steps, ops;
-    bool exhausted;     /* one of the limits was met: everything ends quietly */
+    bool exhausted; /* one of the limits was met: everything ends quietly */
     int frames, level;
     Setting *settings;
     const char *origin; /* where the last config() found its value */
@@ -115,12 +117,12 @@ typedef struct Elab {
 } Elab;
 
 enum {
-    MAX_STEPS = 4000000,  /* expressions and statements that are run */
+    MAX_STEPS = 4000000, /* expressions and statements that are run */
     MAX_OPS = 200000,
-    MAX_ITEMS = 1000000,  /* of a list */
+    MAX_ITEMS = 1000000, /* of a list */
     MAX_TEXT = 4096,
-    MAX_FRAMES = 64,      /* layers that call layers */
-    MAX_LEVELS = 800,     /* of the C stack: expressions and blocks within one another, layers and all */
+    MAX_FRAMES = 64,  /* layers that call layers */
+    MAX_LEVELS = 800, /* of the C stack: expressions and blocks within one another, layers and all */
     MAX_UNITS = 64,
 };
 #define MAX_INT ((int64_t)1 << 53)
@@ -182,6 +184,8 @@ AnelValue eval_config(Elab *e, const Node *call);
 
 /* An error at a place, once, with a note for each layer it is in. Returns value_error. */
 AnelValue elab_error(Elab *e, Span at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Whether nothing was told of this place before. */
+bool tell_once(Elab *e, Span at);
 /* Goes one level down, and counts one step; false where the run has to end. */
 bool elab_enter(Elab *e, Span at);
 void elab_leave(Elab *e);
@@ -190,7 +194,8 @@ void define(Elab *e, Scope *scope, const char *name, AnelValue value);
 void enter_scope(Elab *e, Scope *scope);
 void leave_scope(Elab *e);
 /* Runs a `for`'s values: calls `body` with each in a scope of its own. */
-void for_each(Elab *e, const Node *range, const char *name, void (*body)(Elab *e, void *context), void *context);
+void for_each(Elab *e, const Node *range, const char *name, void (*body)(Elab *e, void *context),
+              void *context);
 void run_block(Elab *e, const Node *block);
 
 /* ---- call.c ---- */
@@ -226,8 +231,9 @@ Value *tensor_value(Elab *e, const AnelTensor *t, Span at);
 AnelValue emit(Elab *e, Op *op, Span at);
 Op *begin_op(Elab *e, OpCode code, Span at);
 AnelValue emit_unary(Elab *e, OpCode code, const AnelTensor *x, Span at);
-AnelValue emit_arithmetic(Elab *e, const char *operator, const AnelValue *a, const AnelValue *b, Span at);
-AnelValue emit_elementwise(Elab *e, OpCode code, const char *verb, const AnelValue *a, const AnelValue *b, Span at);
+AnelValue emit_arithmetic(Elab *e, const char *operator, const AnelValue * a, const AnelValue *b, Span at);
+AnelValue emit_elementwise(Elab *e, OpCode code, const char *verb, const AnelValue *a, const AnelValue *b,
+                           Span at);
 AnelValue emit_reshape(Elab *e, const AnelTensor *x, int rank, const int64_t *dims, Span at);
 AnelValue emit_transpose(Elab *e, const AnelTensor *x, const int64_t *perm, Span at);
 
@@ -257,7 +263,8 @@ typedef struct Primitive {
 const Primitive *primitive_find(const char *name);
 void primitive_nearest(Nearest *n);
 AnelValue primitive_run(Elab *e, const Primitive *p, Call *c);
-/* Arguments, with an error that names call and argument. Optional ones that were not given, or are none, become the default. */
+/* Arguments, with an error that names call and argument. Optional ones that were not given, or are none,
+ * become the default. */
 AnelTensor *arg_tensor(Elab *e, Call *c, int i);
 bool arg_whole(Elab *e, Call *c, int i, int64_t otherwise, int64_t least, int64_t most, int64_t *out);
 bool arg_number(Elab *e, Call *c, int i, double otherwise, double *out);

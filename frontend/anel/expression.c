@@ -92,7 +92,8 @@ static AnelValue join_lists(Elab *e, const Node *n, const AnelValue *a, const An
 static AnelValue ordered(Elab *e, const Node *n, const AnelValue *a, const AnelValue *b)
 {
     if (!is_number(a) || !is_number(b))
-        return elab_error(e, n->span, "'%s' compares numbers, not %s and %s", n->text, describe(e, a), describe(e, b));
+        return elab_error(e, n->span, "'%s' compares numbers, not %s and %s", n->text, describe(e, a),
+                          describe(e, b));
     double x = number_of(a), y = number_of(b);
     bool less = n->text[0] == '<' ? x < y : x > y;
     return value_bool(less || (n->text[1] && x == y));
@@ -103,7 +104,8 @@ static AnelValue equal(Elab *e, const Node *n, const AnelValue *a, const AnelVal
 {
     bool tensors = a->kind == ANEL_TENSOR || b->kind == ANEL_TENSOR;
     if (tensors && a->kind != ANEL_NONE && b->kind != ANEL_NONE)
-        return elab_error(e, n->span, "'%s' cannot compare %s and %s", n->text, describe(e, a), describe(e, b));
+        return elab_error(e, n->span, "'%s' cannot compare %s and %s", n->text, describe(e, a),
+                          describe(e, b));
     return value_bool(value_same(a, b) == (n->text[0] == '='));
 }
 
@@ -128,7 +130,8 @@ AnelValue eval_binary(Elab *e, const Node *n, const AnelValue *a, const AnelValu
     if (a->kind == ANEL_LIST && b->kind == ANEL_LIST && is(n, "+"))
         return join_lists(e, n, a, b);
     if (is_symbolic(a) || is_symbolic(b))
-        return elab_error(e, n->span, "S and T have no number while a model is compiled; they stand in shapes only");
+        return elab_error(e, n->span,
+                          "S and T have no number while a model is compiled; they stand in shapes only");
     if (a->kind == ANEL_TEXT || b->kind == ANEL_TEXT)
         return elab_error(e, n->span, "'%s' is not for texts; a template joins them: \"{a}.{b}\"", n->text);
     return elab_error(e, n->span, "'%s' is not for %s and %s", n->text, describe(e, a), describe(e, b));
@@ -199,7 +202,8 @@ static bool add_part(Elab *e, const Node *part, const AnelValue *v, Text *out)
     else if (is_number(v) || v->kind == ANEL_BOOL)
         anel_value_print(out, v);
     else if (v->kind != ANEL_ERROR)
-        elab_error(e, part->span, "{ } in a text takes a number, a text or a truth value, not %s", describe(e, v));
+        elab_error(e, part->span, "{ } in a text takes a number, a text or a truth value, not %s",
+                   describe(e, v));
     return v->kind == ANEL_TEXT || is_number(v) || v->kind == ANEL_BOOL;
 }
 
@@ -329,8 +333,8 @@ bool eval_int(Elab *e, const Node *n, const char *what, int64_t least, int64_t m
         elab_error(e, n->span, "%s must be a whole number, not %s%s", what, describe(e, &v),
                    v.kind == ANEL_FLOAT ? "; a // b divides without a rest" : "");
     else if (*out < least || *out > most)
-        elab_error(e, n->span, "%s must be from %lld to %lld, not %lld", what, (long long)least, (long long)most,
-                   (long long)*out);
+        elab_error(e, n->span, "%s must be from %lld to %lld, not %lld", what, (long long)least,
+                   (long long)most, (long long)*out);
     else
         return true;
     return false;

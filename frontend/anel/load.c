@@ -1,5 +1,5 @@
-/* Imports: files are looked for beside the importing one, in the folders of $ANEC_MODELS, and in those of the options.
- * std.anel is also part of the program. */
+/* Imports: files are looked for beside the importing one, in the folders of $ANEC_MODELS, and in those of the
+ * options. std.anel is also part of the program. */
 #include "frontend/anel/elaborate.h"
 
 #include <limits.h>
@@ -104,7 +104,9 @@ static Unit *load_import(Elab *e, Unit *unit, const char *name, Span at)
     }
     if (strcmp(name, "std.anel") == 0) {
         Unit *u = find_unit(e, "std.anel");
-        return u ? u : load(e, keep_source(e, "std.anel", (const char *)std_source, sizeof std_source), "std.anel");
+        return u ? u
+                 : load(e, keep_source(e, "std.anel", (const char *)std_source, sizeof std_source),
+                        "std.anel");
     }
     diag_error(e->diags, at, "no file \"%s\" beside this one or in the folders of models", name);
     return NULL;

@@ -1,5 +1,6 @@
-/* The grammar. Lines end statements; the scanner has already dropped the line ends that do not, and puts one before each
- * `}` and the end of the file, so that here every statement ends in NEWLINE. docs/language.md has the same grammar in prose. */
+/* The grammar. Lines end statements; the scanner has already dropped the line ends that do not, and puts one
+ * before each `}` and the end of the file, so that here every statement ends in NEWLINE. docs/language.md has
+ * the same grammar in prose. */
 %code requires {
 #include "frontend/anel/ast.h"
 }
@@ -339,7 +340,8 @@ Node *parse_fragment(Parser *outer, Span at)
 {
     Parser p = {.file = outer->file, .diags = outer->diags};
     const char *text = at.source->text;
-    p.scanner = (Scanner){.source = at.source, .p = text + at.start, .end = text + at.start + at.length, .fragment = true};
+    p.scanner = (Scanner){.source = at.source, .p = text + at.start, .fragment = true};
+    p.scanner.end = p.scanner.p + at.length;
     if (yyparse(&p) != 0 || !p.result)
         return node_new(outer, N_WRONG, at);
     return p.result;

@@ -40,8 +40,8 @@ static AnelValue run_elementwise(Elab *e, const Primitive *p, Call *c)
     if (c->arg[0].kind == ANEL_TENSOR)
         return emit_unary(e, p->unary, c->arg[0].tensor, c->span);
     if (!is_number(&c->arg[0]) || !p->scalar)
-        return elab_error(e, c->at[0], "%s is for a tensor%s, not for %s", p->name, p->scalar ? " or a number" : "",
-                          describe(e, &c->arg[0]));
+        return elab_error(e, c->at[0], "%s is for a tensor%s, not for %s", p->name,
+                          p->scalar ? " or a number" : "", describe(e, &c->arg[0]));
     double d = p->scalar(number_of(&c->arg[0]));
     return isfinite(d) ? value_float(d) : elab_error(e, c->span, "the result is not a finite number");
 }
@@ -84,7 +84,8 @@ bool arg_whole(Elab *e, Call *c, int i, int64_t otherwise, int64_t least, int64_
         return true;
     if (is_symbolic(&c->arg[i]) || !as_int(&c->arg[i], out))
         elab_error(e, c->at[i], "%s: '%s' must be a whole number, not %s%s", c->name, param_name(e, c, i),
-                   describe(e, &c->arg[i]), c->arg[i].kind == ANEL_FLOAT ? "; a // b divides without a rest" : "");
+                   describe(e, &c->arg[i]),
+                   c->arg[i].kind == ANEL_FLOAT ? "; a // b divides without a rest" : "");
     else if (*out < least || *out > most)
         elab_error(e, c->at[i], "%s: '%s' must be from %lld to %lld, not %lld", c->name, param_name(e, c, i),
                    (long long)least, (long long)most, (long long)*out);
@@ -129,8 +130,8 @@ bool arg_axis(Elab *e, Call *c, int i, int otherwise, int rank, int *out)
     else if (!arg_whole(e, c, i, 0, INT32_MIN, INT32_MAX, &axis))
         return false;
     if (axis < -rank || axis >= rank) {
-        elab_error(e, c->given[i] ? c->at[i] : c->span, "%s: there is no axis %lld in a tensor of %d axes", c->name,
-                   (long long)axis, rank);
+        elab_error(e, c->given[i] ? c->at[i] : c->span, "%s: there is no axis %lld in a tensor of %d axes",
+                   c->name, (long long)axis, rank);
         return false;
     }
     *out = (int)(axis < 0 ? axis + rank : axis);

@@ -5,7 +5,8 @@
 
 static AnelValue fail_shapes(Elab *e, const Call *c, const Type *a, const Type *b, const char *why)
 {
-    return elab_error(e, c->span, "%s: %s and %s do not fit: %s", c->name, dims_string(e, a), dims_string(e, b), why);
+    return elab_error(e, c->span, "%s: %s and %s do not fit: %s", c->name, dims_string(e, a),
+                      dims_string(e, b), why);
 }
 
 static bool need_floats(Elab *e, const Call *c, int i, const Type *t)
@@ -78,8 +79,8 @@ AnelValue primitive_linear(Elab *e, Call *c)
     if (bias) {
         Type tb = tensor_type(bias);
         if (tb.rank != 1 || tb.dim[0] != tw.dim[0])
-            return elab_error(e, c->at[2], "linear: the bias must be [out] = [%lld], not %s", (long long)tw.dim[0],
-                              dims_string(e, &tb));
+            return elab_error(e, c->at[2], "linear: the bias must be [out] = [%lld], not %s",
+                              (long long)tw.dim[0], dims_string(e, &tb));
     }
     bool constant = weight->weight && (!bias || bias->weight);
     return constant ? emit_linear(e, c, x, weight, bias) : computed_linear(e, c, x, weight);
@@ -157,7 +158,8 @@ AnelValue primitive_causal(Elab *e, Call *c)
         return value_error;
     Type t = tensor_type(x);
     if (t.rank < 2 || t.dim[t.rank - 2] != DIM_S || t.dim[t.rank - 1] != DIM_T)
-        return elab_error(e, c->at[0], "causal: the scores must be [..., S, T] (queries, keys from the cache), not %s",
+        return elab_error(e, c->at[0],
+                          "causal: the scores must be [..., S, T] (queries, keys from the cache), not %s",
                           dims_string(e, &t));
     Value *v = tensor_value(e, x, c->at[0]);
     Op *op = begin_op(e, OP_CAUSAL, c->span);

@@ -92,7 +92,8 @@ static AnelValue whole_part(Elab *e, Call *c, OpCode code, double (*round_to)(do
     if (c->arg[0].kind == ANEL_TENSOR)
         return emit_unary(e, code, c->arg[0].tensor, c->span);
     if (!is_number(&c->arg[0]))
-        return elab_error(e, c->at[0], "%s is for a tensor or a number, not for %s", c->name, describe(e, &c->arg[0]));
+        return elab_error(e, c->at[0], "%s is for a tensor or a number, not for %s", c->name,
+                          describe(e, &c->arg[0]));
     double d = round_to(number_of(&c->arg[0]));
     if (fabs(d) > (double)MAX_INT)
         return elab_error(e, c->span, "the result is too large");

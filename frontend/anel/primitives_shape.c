@@ -29,7 +29,8 @@ static bool complete_shape(Elab *e, Call *c, const Type *from, int64_t *dims, in
         if (dims[i] == -1 && open < 0) {
             open = i;
         } else if (dims[i] < 1 && dims[i] != DIM_S && dims[i] != DIM_T) {
-            elab_error(e, c->at[1], "reshape: a length is 1 or more, S or T; one of them may be -1, the rest");
+            elab_error(e, c->at[1],
+                       "reshape: a length is 1 or more, S or T; one of them may be -1, the rest");
             return false;
         }
     }
@@ -119,15 +120,15 @@ static bool sizes_of(Elab *e, Call *c, int64_t length, int64_t *sizes, int limit
             sum += ok ? sizes[i] : 0;
         }
         if (!ok || sum != length)
-            elab_error(e, c->at[1], "split: the parts are %s, which do not add up to %lld", describe(e, &c->arg[1]),
-                       (long long)length);
+            elab_error(e, c->at[1], "split: the parts are %s, which do not add up to %lld",
+                       describe(e, &c->arg[1]), (long long)length);
         return ok && sum == length;
     }
     if (!arg_whole(e, c, 1, 1, 1, limit, &parts))
         return false;
     if (length % parts != 0) {
-        elab_error(e, c->at[1], "split: a length of %lld cannot be split into %lld equal parts", (long long)length,
-                   (long long)parts);
+        elab_error(e, c->at[1], "split: a length of %lld cannot be split into %lld equal parts",
+                   (long long)length, (long long)parts);
         return false;
     }
     *count = (int)parts;
@@ -195,8 +196,8 @@ AnelValue primitive_concat(Elab *e, Call *c)
     for (int i = 0; ok && i < list->list.count; i++)
         ok = list->list.item[i].kind == ANEL_TENSOR;
     if (!ok)
-        return elab_error(e, c->at[0], "concat: takes a list of 1 to %d tensors, concat([a, b]), not %s", MOST,
-                          describe(e, list));
+        return elab_error(e, c->at[0], "concat: takes a list of 1 to %d tensors, concat([a, b]), not %s",
+                          MOST, describe(e, list));
     Type t = tensor_type(list->list.item[0].tensor);
     if (!arg_axis(e, c, 1, -1, t.rank, &axis) || !parts_fit(e, c, &t, axis))
         return value_error;
@@ -294,7 +295,8 @@ AnelValue primitive_merge_heads(Elab *e, Call *c)
         return value_error;
     Type t = tensor_type(x);
     if (t.rank != 3 || t.dim[0] < 0 || t.dim[2] < 0)
-        return elab_error(e, c->at[0], "merge_heads: x must be [heads, S, length], not %s", dims_string(e, &t));
+        return elab_error(e, c->at[0], "merge_heads: x must be [heads, S, length], not %s",
+                          dims_string(e, &t));
     int64_t dims[] = {t.dim[1], t.dim[0] * t.dim[2]};
     AnelValue turned = emit_transpose(e, x, perm, c->span);
     return turned.kind == ANEL_ERROR ? turned : emit_reshape(e, turned.tensor, 2, dims, c->span);

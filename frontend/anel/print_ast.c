@@ -4,15 +4,15 @@
 #include <string.h>
 
 static const char *const names[] = {
-    [N_FILE] = "file",     [N_IMPORT] = "import",   [N_MODEL] = "model",   [N_LAYER] = "layer",
-    [N_LIST] = "list",     [N_PARAM] = "parameter", [N_TYPE] = "type",     [N_SHAPE] = "shape",
-    [N_ELLIPSIS] = "...",  [N_BLOCK] = "block",     [N_WEIGHT] = "weight", [N_ASSIGN] = "assign",
-    [N_FOR] = "for",       [N_IF] = "if",           [N_RETURN] = "return", [N_BUCKETS] = "buckets",
-    [N_DO] = "do",         [N_INT] = "int",         [N_FLOAT] = "float",   [N_TRUE] = "true",
-    [N_FALSE] = "false",   [N_NONE] = "none",       [N_STRING] = "string", [N_TEXT] = "text",
-    [N_NAME] = "name",     [N_UNARY] = "unary",     [N_BINARY] = "binary", [N_COND] = "choose",
-    [N_CALL] = "call",     [N_ARG] = "argument",    [N_INDEX] = "index",   [N_RANGE] = "range",
-    [N_EACH] = "each",     [N_WRONG] = "wrong",
+    [N_FILE] = "file",    [N_IMPORT] = "import",   [N_MODEL] = "model",   [N_LAYER] = "layer",
+    [N_LIST] = "list",    [N_PARAM] = "parameter", [N_TYPE] = "type",     [N_SHAPE] = "shape",
+    [N_ELLIPSIS] = "...", [N_BLOCK] = "block",     [N_WEIGHT] = "weight", [N_ASSIGN] = "assign",
+    [N_FOR] = "for",      [N_IF] = "if",           [N_RETURN] = "return", [N_BUCKETS] = "buckets",
+    [N_DO] = "do",        [N_INT] = "int",         [N_FLOAT] = "float",   [N_TRUE] = "true",
+    [N_FALSE] = "false",  [N_NONE] = "none",       [N_STRING] = "string", [N_TEXT] = "text",
+    [N_NAME] = "name",    [N_UNARY] = "unary",     [N_BINARY] = "binary", [N_COND] = "choose",
+    [N_CALL] = "call",    [N_ARG] = "argument",    [N_INDEX] = "index",   [N_RANGE] = "range",
+    [N_EACH] = "each",    [N_WRONG] = "wrong",
 };
 
 static void print_quoted(Text *out, const char *s)

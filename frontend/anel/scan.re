@@ -1,5 +1,5 @@
-/* The scanner. It decides which line ends end a statement: not those within ( ) and [ ], not those behind a token that
- * cannot end one (an operator, a comma, `=`), and not those before `else`, `->` and `{`. */
+/* The scanner. It decides which line ends end a statement: not those within ( ) and [ ], not those behind a
+ * token that cannot end one (an operator, a comma, `=`), and not those before `else`, `->` and `{`. */
 #include "frontend/anel/ast.h"
 
 #include <string.h>
@@ -10,9 +10,10 @@
 static bool continues(int token)
 {
     switch (token) {
-    case START_FILE: case START_EXPRESSION: case NEWLINE: case '{': case '(': case '[': case ',': case '=':
-    case '+': case '-': case '*': case '/': case '%': case FLOORDIV: case POWER: case EQ: case NE: case LE: case GE:
-    case '<': case '>': case AND: case OR: case NOT: case IN: case IF: case ELSE: case ARROW: case DOTDOT: case ':':
+    case START_FILE: case START_EXPRESSION: case NEWLINE: case '{': case '(': case '[': case ',': case ':':
+    case '+': case '-': case '*': case '/': case '%': case FLOORDIV: case POWER: case '<': case '>':
+    case EQ: case NE: case LE: case GE: case AND: case OR: case NOT: case '=':
+    case IN: case IF: case ELSE: case ARROW: case DOTDOT:
         return true;
     default:
         return false;
@@ -96,7 +97,7 @@ void scanner_drop_brackets(Parser *p, Span at)
         drop_brackets(p);
 }
 
-/* A token that stands at the beginning of a line only, or behind one: the line before it ends if it has not. */
+/* A token before which a line ends, if it has not ended yet. */
 static int end_line_before(Parser *p, const char *from, int token)
 {
     Scanner *s = &p->scanner;
@@ -186,10 +187,10 @@ static int scan(Parser *p, const char **from)
         digit+                                  { return INT; }
         digit+ "." digit+ ([eE] [-+]? digit+)?  { return FLOAT; }
         digit+ [eE] [-+]? digit+                { return FLOAT; }
-        digit+ letter (letter | digit)*         { return wrong(p, *from, "names do not begin with a digit"); }
-        ["] char* ["]                           { return STRING; }
-        ["] char*                               { return wrong(p, *from, "the string does not end on this line"); }
-        ['] [^'\n\x00]* [']?                    { return wrong(p, *from, "strings stand in double quotes"); }
+        digit+ letter (letter | digit)* { return wrong(p, *from, "names do not begin with a digit"); }
+        ["] char* ["]           { return STRING; }
+        ["] char*               { return wrong(p, *from, "the string does not end on this line"); }
+        ['] [^'\n\x00]* [']?    { return wrong(p, *from, "strings stand in double quotes"); }
 
         "("   { return open_bracket(p, '('); }
         "["   { return open_bracket(p, '['); }

@@ -112,11 +112,13 @@ static bool shapes_fit(Elab *e, const char *verb, const AnelValue *a, const Anel
     return false;
 }
 
-AnelValue emit_elementwise(Elab *e, OpCode code, const char *verb, const AnelValue *a, const AnelValue *b, Span at)
+AnelValue emit_elementwise(Elab *e, OpCode code, const char *verb, const AnelValue *a, const AnelValue *b,
+                           Span at)
 {
     DType type = common_type(a, b);
     if (type == DT_NONE)
-        return elab_error(e, at, "cannot %s a tensor of whole numbers and one of others; write float(x)", verb);
+        return elab_error(e, at, "cannot %s a tensor of whole numbers and one of others; write float(x)",
+                          verb);
     if (!shapes_fit(e, verb, a, b, at))
         return value_error;
     Value *x = operand(e, a, type, at), *y = operand(e, b, type, at);
@@ -129,14 +131,11 @@ AnelValue emit_elementwise(Elab *e, OpCode code, const char *verb, const AnelVal
 }
 
 static const struct {
-    const char *operator, *verb;
+    const char *operator, * verb;
     OpCode code;
 } operators[] = {
-    {"+", "add", OP_ADD},
-    {"-", "subtract", OP_SUB},
-    {"*", "multiply", OP_MUL},
-    {"/", "divide", OP_REAL_DIV},
-    {"**", "raise", OP_POW},
+    {"+", "add", OP_ADD},         {"-", "subtract", OP_SUB}, {"*", "multiply", OP_MUL},
+    {"/", "divide", OP_REAL_DIV}, {"**", "raise", OP_POW},
 };
 
 /* Division by a number is multiplication by its inverse: one form less for the passes to know. */
@@ -148,7 +147,7 @@ static AnelValue divide_by_number(Elab *e, const AnelValue *a, const AnelValue *
     return emit_elementwise(e, OP_MUL, "divide", a, &inverse, at);
 }
 
-AnelValue emit_arithmetic(Elab *e, const char *operator, const AnelValue *a, const AnelValue *b, Span at)
+AnelValue emit_arithmetic(Elab *e, const char *operator, const AnelValue * a, const AnelValue *b, Span at)
 {
     bool wholes = !dtype_is_float(common_type(a, b));
     if (strcmp(operator, "/") == 0 && wholes)

@@ -153,8 +153,14 @@ const char *dims_string(Elab *e, const Type *t)
 const char *describe(Elab *e, const AnelValue *v)
 {
     static const char *const kinds[] = {
-        [ANEL_NONE] = "",       [ANEL_BOOL] = "", [ANEL_INT] = "the number ", [ANEL_FLOAT] = "the number ",
-        [ANEL_TEXT] = "the text ", [ANEL_LIST] = "the list ", [ANEL_TENSOR] = "a tensor ", [ANEL_ERROR] = "",
+        [ANEL_NONE] = "",
+        [ANEL_BOOL] = "",
+        [ANEL_INT] = "the number ",
+        [ANEL_FLOAT] = "the number ",
+        [ANEL_TEXT] = "the text ",
+        [ANEL_LIST] = "the list ",
+        [ANEL_TENSOR] = "a tensor ",
+        [ANEL_ERROR] = "",
     };
     Text out = {0};
     if (v->kind == ANEL_LIST && v->list.count && v->list.item[0].kind == ANEL_TENSOR) {

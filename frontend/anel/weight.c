@@ -48,7 +48,8 @@ static Weight *add_weight(Elab *e, const char *name, const Type *declared, Span 
     if (w && !dims_equal(&w->declared, declared)) {
         elab_error(e, at, "the weight %s is %s here, but %s elsewhere", name, dims_string(e, declared),
                    dims_string(e, &w->declared));
-        diag_note(e->diags, w->span, "here");
+        if (e->fresh)
+            diag_note(e->diags, w->span, "here");
         return NULL;
     }
     if (w)
@@ -84,8 +85,8 @@ static AnelValue fallback(Elab *e, const Node *n, const Type *declared, AnelValu
         return elab_error(e, n->kid[2]->span, "behind else stands a tensor or none, not %s", describe(e, &v));
     Type t = tensor_type(v.tensor);
     if (!dims_equal(&t, declared))
-        return elab_error(e, n->kid[2]->span, "this is %s, but the weight it stands in for is %s", dims_string(e, &t),
-                          dims_string(e, declared));
+        return elab_error(e, n->kid[2]->span, "this is %s, but the weight it stands in for is %s",
+                          dims_string(e, &t), dims_string(e, declared));
     return v;
 }
 
@@ -160,7 +161,8 @@ void weights_settle(Elab *e)
         if (w->constant[0] || w->constant[1])
             continue;
         weight_value(e, w, false, w->span);
-        diag_warning(e->diags, w->span, "the weight %s is not used", w->name);
+        if (tell_once(e, w->span))
+            diag_warning(e->diags, w->span, "the weight %s is not used", w->name);
     }
 }
 
@@ -170,7 +172,10 @@ const AnelWeight *weights_list(Elab *e)
     AnelWeight *list = arena_many(a, (size_t)e->weight_count, AnelWeight);
     int n = 0;
     for (const Weight *w = e->first_weight; w; w = w->next)
-        list[n++] = (AnelWeight){.name = arena_str(a, w->name, strlen(w->name)), .declared = w->declared,
-                                 .used = w->used, .fallback = w->fallback, .span = w->span};
+        list[n++] = (AnelWeight){.name = arena_str(a, w->name, strlen(w->name)),
+                                 .declared = w->declared,
+                                 .used = w->used,
+                                 .fallback = w->fallback,
+                                 .span = w->span};
     return list;
 }

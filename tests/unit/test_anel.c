@@ -1,5 +1,5 @@
-/* The .anel front end as other programs call it: what surrounds a model, and what compiling leaves behind. What the language
- * itself means is in tests/parse and tests/sema. */
+/* The .anel front end as other programs call it: what surrounds a model, and what compiling leaves behind.
+ * What the language itself means is in tests/parse and tests/sema. */
 #include <jansson.h>
 
 #include "base/file.h"
@@ -80,15 +80,19 @@ static const char *param_text(const Compiled *c, const char *name)
 
 /* ---- config and --set ---- */
 
-static const char parameters[] = "model m(a = config(\"a\", 1), b = config(\"b\", config(\"old_b\", 2.5)), c = config(\"deep.list.1\", \"x\"),\n"
-                                 "        d = config(\"d\", none), e = a * 2, context = 64) {\n"
-                                 "  weight w [16, 8]\n"
-                                 "  logits = linear(embed(w, token), w)\n"
-                                 "}\n";
+static const char parameters[] =
+    "model m(a = config(\"a\", 1), b = config(\"b\", config(\"old_b\", 2.5)), "
+    "c = config(\"deep.list.1\", \"x\"),\n"
+    "        d = config(\"d\", none), e = a * 2, context = 64) {\n"
+    "  weight w [16, 8]\n"
+    "  logits = linear(embed(w, token), w)\n"
+    "}\n";
 
 static void test_config(void)
 {
-    json_t *j = json_loads("{\"a\": 3, \"b\": null, \"old_b\": 7, \"deep\": {\"list\": [1, \"two\"]}, \"d\": [true, 1e-3]}", 0, NULL);
+    json_t *j = json_loads(
+        "{\"a\": 3, \"b\": null, \"old_b\": 7, \"deep\": {\"list\": [1, \"two\"]}, \"d\": [true, 1e-3]}", 0,
+        NULL);
     AnelOptions o = {.config = anel_config_json, .config_context = j, .config_name = "c.json"};
     Compiled c = compile(parameters, o);
     CHECK(c.module != NULL);
@@ -114,7 +118,9 @@ static void test_sets(void)
 {
     const char *sets[] = {"a=5", "old_b=0.5", "deep.list.1=y", "d=[1, [2]]", "a=6"};
     json_t *j = json_loads("{\"a\": 3, \"old_b\": 7}", 0, NULL);
-    Compiled c = compile(parameters, (AnelOptions){.sets = sets, .set_count = 5, .config = anel_config_json, .config_context = j});
+    Compiled c =
+        compile(parameters,
+                (AnelOptions){.sets = sets, .set_count = 5, .config = anel_config_json, .config_context = j});
     CHECK_TEXT(param_text(&c, "a"), "6 from --set");
     CHECK_TEXT(param_text(&c, "b"), "0.5 from --set old_b");
     CHECK_TEXT(param_text(&c, "c"), "\"y\" from --set deep.list.1");
@@ -138,8 +144,10 @@ static void check_refused(const char *json, const char *message)
 
 static void test_bad_config(void)
 {
-    check_refused("{\"a\": \"three\"}",
-                  "test.anel:1:13: error: \"a\" is the text \"three\", but the default 1 is of another kind (config.json: a)");
+    check_refused(
+        "{\"a\": \"three\"}",
+        "test.anel:1:13: error: \"a\" is the text \"three\", but the default 1 is of "
+                  "another kind (config.json: a)");
     check_refused("{\"d\": {}}", "error: config.json: \"d\" is no number, text, truth value or list of them");
     check_refused("{\"a\": [1]}", "is the list [1], but the default 1");
     check_refused("{\"a\": true}", "is true, but the default 1");
@@ -204,7 +212,8 @@ static void test_weights(void)
     const char *few[] = {"wte.weight", "h.0.w", NULL};
     c = compile(weights, with_tensors(few));
     CHECK(c.module != NULL && c.model.weights == 3); /* the spare one is declared, so it is wanted */
-    CHECK(!find_weight(&c.model, "lm_head.weight") && !find_weight(&c.model, "h.0.b") && find_weight(&c.model, "spare"));
+    CHECK(!find_weight(&c.model, "lm_head.weight") && !find_weight(&c.model, "h.0.b") &&
+          find_weight(&c.model, "spare"));
     release(&c);
 
     c = compile(weights, (AnelOptions){0}); /* no checkpoint: the head is tied, the bias is there */
@@ -222,7 +231,8 @@ static void test_transposed(void)
                          "  weight v [5, 6]\n"
                          "  x = embed(e, token)\n"
                          "  logits = matmul(matmul(x, w), transpose(v))\n"
-                         "}\n", (AnelOptions){0});
+                         "}\n",
+                         (AnelOptions){0});
     CHECK(c.module != NULL);
     int linears = 0;
     for (const Op *op = c.module ? c.module->func[0]->first : NULL; op; op = op->next) {
@@ -299,10 +309,11 @@ static char *rename_words(const char *text, const char *const *pairs)
 /* The graph does not know what layers and variables are called. */
 static void test_names_do_not_matter(void)
 {
-    static const char *const pairs[] = {"attention", "zeta", "mlp", "alpha", "x", "stream", "h", "inside", "q", "first",
-                                        "k", "second", "v", "third", "s", "dots", "o", "mixed", "scale", "factor", "heads",
-                                        "count", "at", "where", "i", "number", "D", "Width", "head", "out",
-                                        "inner", "wide", "activate", "act", "epsilon", "tiny", NULL};
+    static const char *const pairs[] = {
+        "attention", "zeta",   "mlp",      "alpha", "x",       "stream", "h", "inside", "q",     "first",
+        "k",         "second", "v",        "third", "s",       "dots",   "o", "mixed",  "scale", "factor",
+        "heads",     "count",  "at",       "where", "i",       "number", "D", "Width",  "head",  "out",
+        "inner",     "wide",   "activate", "act",   "epsilon", "tiny",   NULL};
     char *text = read_model("models/gpt2.anel");
     char *renamed = rename_words(text, pairs);
     Compiled a = compile_named("models/gpt2.anel", text, &(AnelOptions){0});
