@@ -1,0 +1,279 @@
+/* The grammar of MIL text: docs/mil.md. Actions only call the builders of reader.h. A name may be any word, also one that
+ * means something elsewhere; @n is its place. */
+%code requires {
+#include "frontend/mil/reader.h"
+}
+
+%code {
+static void mil_yyerror(Span *at, Reader *r, const char *message);
+
+/* An empty rule stands behind the token before it. */
+#define YYLLOC_DEFAULT(Current, Rhs, N)                                                            \
+    ((Current) = (N) ? span_join(YYRHSLOC(Rhs, 1), YYRHSLOC(Rhs, N))                               \
+                     : (Span){YYRHSLOC(Rhs, 0).source, YYRHSLOC(Rhs, 0).start + YYRHSLOC(Rhs, 0).length, 0})
+}
+
+%define api.prefix {mil_yy}
+%define api.pure full
+%define api.location.type {Span}
+%define parse.error custom
+%locations
+%expect 0
+%param { Reader *r }
+
+%union {
+    DType dtype;
+    const Type *type;
+    Type *dims;
+    int64_t length;
+    Constant constant;
+}
+
+%token END 0 "the end of the text"
+%token PROGRAM "program" FUNC "func" ARROW "->"
+%token TENSOR "tensor" TENSOR_BUFFER "tensor_buffer" STATE "state" LIST "list" DICT "dict" TUPLE "tuple"
+%token <dtype> DTYPE "an element type"
+%token NAME "a name" INTEGER "a number" REAL "a number with a point" STRING "a string" BOOLEAN "true or false"
+%token UNBOUNDED "inf" NEGATIVE "-inf"
+%token BLOBFILE "BLOBFILE" WEIGHT "WEIGHT" CAUSAL_MASK "CAUSAL_MASK" SYMBOL "S or T"
+
+%type <type> type type_open
+%type <dims> dims dim_list types
+%type <length> dim
+%type <constant> constant
+
+%%
+
+program:
+    PROGRAM '(' version ')' { program_begin(r, @3); }
+    attrs { r->m->attr = take_attrs(r, &r->m->attrs); }
+    '{' functions '}'
+
+version:
+    REAL
+  | INTEGER
+
+functions:
+    %empty
+  | functions function
+
+function:
+    FUNC name '<' name '>' { function_begin(r, @2, @4); }
+    '(' params ')' attrs { function_params(r); }
+    '{' statements '}' ARROW '(' names ')' ';' { function_end(r); }
+
+params:
+    %empty
+  | param_list
+
+param_list:
+    param
+  | param_list ',' param
+
+param:
+    type name { statement_result(r, $1, @2); }
+
+/* ---- statements ---- */
+
+statements:
+    %empty { statement_reset(r); }
+  | statements statement { statement_reset(r); }
+  | statements error ';' { statement_reset(r); yyerrok; }
+
+statement:
+    results '=' name opset '(' args ')' attrs ';' { statement_end(r, @3); }
+  | NAME opset '(' args ')' attrs ';' { statement_end(r, @1); }
+
+results:
+    type name { statement_result(r, $1, @2); }
+  | results ',' type name { statement_result(r, $3, @4); }
+
+opset:
+    %empty
+  | '<' name '>' { r->opset = @2; }
+
+args:
+    %empty
+  | arg_list
+
+arg_list:
+    arg
+  | arg_list ',' arg
+
+arg:
+    key arg_value
+  | key list_open list_values ')'
+
+key:
+    name '=' { statement_arg(r, @1); }
+
+list_open:
+    '(' { statement_list(r); }
+
+list_values:
+    %empty
+  | arg_values
+
+arg_values:
+    arg_value
+  | arg_values ',' arg_value
+
+arg_value:
+    name { statement_value(r, @1); }
+  | constant { statement_constant(r, $1); }
+
+names:
+    %empty
+  | name_list
+
+name_list:
+    name { statement_value(r, @1); }
+  | name_list ',' name { statement_value(r, @3); }
+
+attrs:
+    %empty
+  | '[' ']'
+  | '[' attr_list ']'
+
+attr_list:
+    attr
+  | attr_list ',' attr
+
+attr:
+    name '=' constant { statement_attr(r, @1, $3); }
+
+/* ---- types ---- */
+
+type:
+    DTYPE { $$ = read_scalar(r, $1); }
+  | TENSOR '<' DTYPE ',' dim_list '>' { $$ = read_tensor(r, $3, $5); }
+  | STATE '<' type '>' { $$ = read_state(r, $3, @$); }
+  | LIST '<' type ',' dim '>' { $$ = read_container(r, TY_LIST, $3, NULL, $5, @$); }
+  | DICT '<' type ',' type '>' { $$ = read_container(r, TY_DICT, $3, $5, 0, @$); }
+  | TUPLE '<' types '>' { $$ = $3; }
+  | TENSOR_BUFFER '<' DTYPE ',' name '=' dim_list ',' name '=' dim_list ',' name '=' dim_list '>'
+    { $$ = read_buffer(r, $3, (Span[3]){@5, @9, @13}, (Type *[3]){$7, $11, $15}, @$); }
+
+types:
+    type { $$ = read_tuple(r, NULL, $1, @1); }
+  | types ',' type { $$ = read_tuple(r, $1, $3, @3); }
+
+dim_list:
+    '[' ']' { $$ = read_dims(r); }
+  | '[' dims ']' { $$ = $2; }
+
+dims:
+    dim { $$ = read_dims(r); read_dim(r, $$, $1, @1); }
+  | dims ',' dim { $$ = $1; read_dim(r, $$, $3, @3); }
+
+dim:
+    INTEGER { $$ = read_length(r, @1); }
+  | '?' { $$ = DIM_UNKNOWN; }
+  | SYMBOL { $$ = read_symbol(r, @1); }
+
+/* ---- constants ---- */
+
+constant:
+    type_open literal ')' { $$ = literal_end(r, $1, @$); }
+  | type '(' BLOBFILE '(' blob_args ')' ')' { $$ = reference_end(r, $1, LIT_BLOB, 0, @$); }
+  | type '(' WEIGHT '(' weight_args ')' ')' { $$ = reference_end(r, $1, LIT_WEIGHT, WEIGHT_TENSOR, @$); }
+  | type '(' CAUSAL_MASK '(' weight_args ')' ')' { $$ = reference_end(r, $1, LIT_WEIGHT, WEIGHT_CAUSAL_MASK, @$); }
+
+type_open:
+    type '(' { literal_begin(r, $1); }
+
+literal:
+    scalar
+  | open_list elements ']' { literal_close(r, @3); }
+  | open_tuple elements ')' { literal_close(r, @3); }
+  | open_dict pairs '}' { literal_close(r, @3); }
+
+open_list: '[' { literal_open(r, '[', @1); }
+open_tuple: '(' { literal_open(r, '(', @1); }
+open_dict: '{' { literal_open(r, '{', @1); }
+
+elements:
+    %empty
+  | element_list
+
+element_list:
+    literal
+  | element_list ',' literal
+
+pairs:
+    %empty
+  | pair_list
+
+pair_list:
+    pair
+  | pair_list ',' pair
+
+pair:
+    '{' literal ',' literal '}'
+
+scalar:
+    INTEGER { literal_scalar(r, SCALAR_INT, @1); }
+  | REAL { literal_scalar(r, SCALAR_FLOAT, @1); }
+  | UNBOUNDED { literal_scalar(r, SCALAR_FLOAT, @1); }
+  | NEGATIVE { literal_scalar(r, SCALAR_FLOAT, @1); }
+  | STRING { literal_scalar(r, SCALAR_STRING, @1); }
+  | BOOLEAN { literal_scalar(r, SCALAR_WORD, @1); }
+  | SYMBOL { literal_scalar(r, SCALAR_WORD, @1); }
+
+blob_args:
+    blob_arg
+  | blob_args ',' blob_arg
+
+blob_arg:
+    name '=' type_open literal ')' { reference_constant(r, @1, literal_end(r, $3, @4)); }
+
+weight_args:
+    weight_arg
+  | weight_args ',' weight_arg
+
+weight_arg:
+    name '=' STRING { reference_scalar(r, @1, SCALAR_STRING, @3); }
+  | name '=' INTEGER { reference_scalar(r, @1, SCALAR_INT, @3); }
+  | name '=' BOOLEAN { reference_scalar(r, @1, SCALAR_WORD, @3); }
+
+name:
+    NAME
+  | DTYPE
+  | PROGRAM
+  | FUNC
+  | TENSOR
+  | TENSOR_BUFFER
+  | STATE
+  | LIST
+  | DICT
+  | TUPLE
+  | BOOLEAN
+  | UNBOUNDED
+  | BLOBFILE
+  | WEIGHT
+  | CAUSAL_MASK
+  | SYMBOL
+
+%%
+
+static void mil_yyerror(Span *at, Reader *r, const char *message)
+{
+    diag_error(r->diags, *at, "%s", strcmp(message, "memory exhausted") == 0 ? "brackets are nested too deeply" : message);
+}
+
+/* "unexpected X, expected Y or Z"; where too much could stand, only the first half. */
+static int yyreport_syntax_error(const yypcontext_t *context, Reader *r)
+{
+    enum { MOST = 4 };
+    yysymbol_kind_t expected[MOST], got = yypcontext_token(context);
+    int n = yypcontext_expected_tokens(context, expected, MOST);
+    Text text = {0};
+    if (got == YYSYMBOL_YYUNDEF)
+        return 0; /* the scanner has said it */
+    text_printf(&text, "unexpected %s", yysymbol_name(got));
+    for (int i = 0; i < n; i++)
+        text_printf(&text, "%s%s", i == 0 ? ", expected " : i == n - 1 ? " or " : ", ", yysymbol_name(expected[i]));
+    diag_error(r->diags, *yypcontext_location(context), "%s", text_cstr(&text));
+    text_free(&text);
+    return 0;
+}

@@ -1,0 +1,178 @@
+#include <string.h>
+
+#include "frontend/mil/mil.h"
+#include "frontend/mil/reader.h"
+
+const char *span_text(const Reader *r, Span at)
+{
+    return r->src->text + at.start;
+}
+
+char *span_copy(Reader *r, Span at)
+{
+    return arena_str(&r->m->arena, span_text(r, at), at.length);
+}
+
+bool span_is(const Reader *r, Span at, const char *word)
+{
+    return strlen(word) == at.length && memcmp(span_text(r, at), word, at.length) == 0;
+}
+
+/* ---- names ---- */
+
+/* The number behind the last `_` of a name, so that new names can count on from there. 9 digits: more never
+ * collide, as nobody counts that far. */
+static int number_at_end(const char *name)
+{
+    const char *at = strrchr(name, '_');
+    int n = 0;
+    if (!at || !at[1] || strlen(at + 1) > 9)
+        return 0;
+    for (at++; *at; at++) {
+        if (*at < '0' || *at > '9')
+            return 0;
+        n = 10 * n + (*at - '0');
+    }
+    return n;
+}
+
+Value *make_value(Reader *r, const Type *type, Span name)
+{
+    Value *v = arena_new(&r->m->arena, Value);
+    v->type = type;
+    v->name = span_copy(r, name);
+    v->span = name;
+    return v;
+}
+
+static Name *look_up(const Reader *r, Span name)
+{
+    Name *found;
+    HASH_FIND(hh, r->names, span_text(r, name), name.length, found);
+    return found;
+}
+
+void define_value(Reader *r, Value *v)
+{
+    Name *found = look_up(r, v->span), *entry;
+    if (found) {
+        diag_error(r->diags, v->span, "%s is defined already", v->name);
+        diag_note(r->diags, found->value->span, "it is defined here");
+        return;
+    }
+    int number = number_at_end(v->name);
+    r->highest = number > r->highest ? number : r->highest;
+    entry = arena_new(&r->scratch, Name);
+    entry->value = v;
+    HASH_ADD_KEYPTR(hh, r->names, v->name, v->span.length, entry);
+}
+
+/* Looks through all names, but not for errors that nobody will see. */
+static const char *nearest_name(const Reader *r, const char *word)
+{
+    const char *best = NULL;
+    int distance = (int)(strlen(word) < 60 ? strlen(word) : 60) / 3 + 1;
+    if (r->diags->errors >= (r->diags->limit ? r->diags->limit : 20))
+        return NULL;
+    for (const Name *n = r->names; n; n = n->hh.next) {
+        int d = text_distance(word, n->value->name, distance - 1);
+        if (d < distance) {
+            distance = d;
+            best = n->value->name;
+        }
+    }
+    return best;
+}
+
+Value *find_value(Reader *r, Span name)
+{
+    Name *found = look_up(r, name);
+    if (found)
+        return found->value;
+    const char *word = arena_str(&r->scratch, span_text(r, name), name.length), *near = nearest_name(r, word);
+    diag_error(r->diags, name, "%s is not defined before this%s%s%s", word, near ? "; did you mean " : "",
+               near ? near : "", near ? "?" : "");
+    return NULL;
+}
+
+/* ---- functions and the program ---- */
+
+void program_begin(Reader *r, Span version)
+{
+    const char *text = span_text(r, version);
+    r->m->version = span_copy(r, version);
+    if (version.length != 3 || text[0] != '1' || text[1] != '.')
+        diag_error(r->diags, version, "there is no program version %.*s: 1.0 to 1.3 are known",
+                   (int)(version.length < 20 ? version.length : 20), text);
+}
+
+void function_begin(Reader *r, Span name, Span opset)
+{
+    r->f = func_new(r->m, span_copy(r, name), span_copy(r, opset));
+    r->f->span = name;
+    r->highest = 0;
+    statement_reset(r);
+}
+
+void function_params(Reader *r)
+{
+    Func *f = r->f;
+    f->attr = take_attrs(r, &f->attrs);
+    f->param = arena_many(&r->m->arena, (size_t)r->results, Value *);
+    for (int i = 0; i < r->results; i++) {
+        Value *v = make_value(r, r->result[i].type, r->result[i].name);
+        v->index = i;
+        f->param[f->params++] = v;
+        define_value(r, v);
+    }
+}
+
+void function_end(Reader *r)
+{
+    Func *f = r->f;
+    f->output = arena_copy(&r->m->arena, r->value, r->values * sizeof *r->value);
+    f->outputs = (int)r->values;
+    f->next_name = r->highest + 1;
+    HASH_CLEAR(hh, r->names);
+    r->names = NULL;
+    statement_reset(r);
+}
+
+static bool read_program(Reader *r)
+{
+    int before = r->diags->errors;
+    if (r->src->size > UINT32_MAX / 2) {
+        diag_error(r->diags, (Span){0}, "%s: programs of more than 2 GiB cannot be read", r->src->name);
+        return false;
+    }
+    if (mil_yyparse(r) != 0 || r->diags->errors > before)
+        return false;
+    if (!r->m->funcs)
+        diag_error(r->diags, (Span){r->src, 0, 1}, "the program has no function");
+    return module_verify(r->m, NULL, r->diags) && r->diags->errors == before;
+}
+
+static Module *read(const Source *src, Diags *diags, bool model)
+{
+    Reader r = {.src = src, .diags = diags, .model = model, .cursor = src->text, .m = module_new("1.3")};
+    Module *m = r.m;
+    if (!read_program(&r)) {
+        module_free(m);
+        m = NULL;
+    }
+    HASH_CLEAR(hh, r.names);
+    HASH_CLEAR(hh, r.spellings);
+    builder_free(&r.builder);
+    arena_free(&r.scratch);
+    return m;
+}
+
+Module *mil_read(const Source *src, Diags *diags)
+{
+    return read(src, diags, false);
+}
+
+Module *mil_read_model(const Source *src, Diags *diags)
+{
+    return read(src, diags, true);
+}

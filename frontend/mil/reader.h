@@ -1,0 +1,176 @@
+/* Inside frontend/mil: what the scanner, the grammar and the builders share. */
+#ifndef FRONTEND_MIL_READER_H
+#define FRONTEND_MIL_READER_H
+
+#include <uthash.h>
+
+#include "ir/ir.h"
+
+/* Far above what occurs; they keep hostile input from quadratic work and from deep recursion. */
+enum { MAX_TYPE_DEPTH = 16, MAX_ENTRIES = 256 /* arguments, attributes, results of one statement */ };
+
+/* A constant as it was written: TYPE(literal). The literal is NULL where there was an error. */
+typedef struct Constant {
+    const Type *type;
+    const Literal *literal;
+    Span span;
+} Constant;
+
+/* ---- constants under construction (constant.c) ---- */
+
+/* One level of a literal. Tensors take all their brackets in one frame: `axis` counts the open ones. */
+typedef struct Frame {
+    const Type *type;
+    bool open; /* containers: their bracket was read */
+    int axis;
+    int64_t length[IR_MAX_RANK]; /* of the brackets that are open */
+    int64_t row[IR_MAX_RANK];    /* that every bracket of the axis has; -1: not known yet */
+    size_t first;                /* containers: where their children begin in Builder.child */
+} Frame;
+
+typedef struct Builder {
+    bool bad; /* an error was reported; the rest of the literal is skipped */
+    int frames;
+    Frame frame[MAX_TYPE_DEPTH + 1];
+    size_t elements, elements_cap; /* of the tensor that is being read */
+    union Element {
+        int64_t i;
+        double d;
+        const char *s;
+    } * element;
+    size_t children, children_cap;
+    Literal **child;
+    const Literal *result;
+} Builder;
+
+/* ---- the reader ---- */
+
+typedef struct Name {
+    Value *value;
+    UT_hash_handle hh;
+} Name;
+
+/* One spelling of an op that occurred: known ops are in the table from the start. */
+typedef struct Spelling {
+    OpCode code;
+    UT_hash_handle hh;
+} Spelling;
+
+typedef struct ArgText {
+    Span key;
+    size_t first; /* in Reader.value */
+    int count;
+    bool list;
+} ArgText;
+
+typedef struct AttrText {
+    Span key;
+    Constant constant;
+} AttrText;
+
+typedef struct ResultText {
+    const Type *type;
+    Span name;
+} ResultText;
+
+/* References of WEIGHT(..), CAUSAL_MASK(..) and BLOBFILE(..). */
+typedef struct Reference {
+    WeightRef weight;
+    const char *path;
+    uint64_t offset;
+    int seen; /* bits: name or path, transposed or offset, window */
+} Reference;
+
+typedef struct Reader {
+    const Source *src;
+    Diags *diags;
+    bool model;
+    const char *cursor;
+    Module *m;
+    Func *f;
+    Arena scratch; /* hash entries */
+    Name *names;   /* of f */
+    Spelling *spellings;
+    int unknown; /* spellings that were warned about */
+    int highest; /* number at the end of a name of f */
+    const Type *scalar[DT_COUNT];
+    Builder builder;
+    Reference reference;
+    /* The statement, the header or the output list that is being read. */
+    int args, args_cap, attrs, attrs_cap, results, results_cap;
+    ArgText *arg;
+    AttrText *attr;
+    ResultText *result;
+    size_t values, values_cap;
+    Value **value;
+    Span opset; /* of `op<ios17>`; length 0 where not written */
+} Reader;
+
+/* ---- scanner, grammar ---- */
+
+union MIL_YYSTYPE;
+int mil_yylex(union MIL_YYSTYPE *value, Span *at, Reader *r);
+int mil_yyparse(Reader *r);
+
+const char *span_text(const Reader *r, Span at); /* not terminated: at.length bytes */
+char *span_copy(Reader *r, Span at);             /* in the module's arena */
+bool span_is(const Reader *r, Span at, const char *word);
+
+/* ---- types (type.c) ---- */
+
+const Type *read_scalar(Reader *r, DType d);
+/* A shape that grows; a rank over the limit is reported once. */
+Type *read_dims(Reader *r);
+void read_dim(Reader *r, Type *dims, int64_t d, Span at);
+int64_t read_length(Reader *r, Span at); /* a number token >= 0 */
+int64_t read_symbol(Reader *r, Span at); /* S or T */
+const Type *read_tensor(Reader *r, DType d, Type *dims);
+const Type *read_state(Reader *r, const Type *inner, Span at);
+const Type *read_container(Reader *r, TypeKind kind, const Type *a, const Type *b, int64_t length, Span at);
+Type *read_tuple(Reader *r, Type *tuple, const Type *element, Span at); /* tuple NULL: a new one */
+const Type *read_buffer(Reader *r, DType d, const Span key[3], Type *const list[3], Span at);
+
+/* ---- literals (constant.c) ---- */
+
+typedef enum Scalar { SCALAR_INT, SCALAR_FLOAT, SCALAR_STRING, SCALAR_WORD } Scalar;
+
+void literal_begin(Reader *r, const Type *type);
+void literal_open(Reader *r, char bracket, Span at);
+void literal_close(Reader *r, Span at);
+void literal_scalar(Reader *r, Scalar kind, Span at);
+/* What was read since literal_begin; NULL after an error. */
+Constant literal_end(Reader *r, const Type *type, Span at);
+void builder_free(Builder *b);
+
+/* key = value of a reference, then the reference itself. */
+void reference_constant(Reader *r, Span key, Constant value);
+void reference_scalar(Reader *r, Span key, Scalar kind, Span at);
+Constant reference_end(Reader *r, const Type *type, LiteralKind kind, WeightKind weight, Span at);
+/* The text of a string token, unescaped, in the module's arena. */
+const char *string_value(Reader *r, Span at);
+
+/* ---- statements (statement.c) ---- */
+
+void statement_reset(Reader *r);
+void statement_result(Reader *r, const Type *type, Span name);
+void statement_arg(Reader *r, Span key);
+void statement_list(Reader *r);
+void statement_value(Reader *r, Span name);
+void statement_constant(Reader *r, Constant c);
+void statement_attr(Reader *r, Span key, Constant c);
+void statement_end(Reader *r, Span spelling);
+
+/* ---- functions and the program (read.c) ---- */
+
+void program_begin(Reader *r, Span version);
+void function_begin(Reader *r, Span name, Span opset);
+void function_params(Reader *r);
+void function_end(Reader *r);
+/* The attributes collected so far, for a program or a function. */
+Attr *take_attrs(Reader *r, int *count);
+/* Adds a value's name; reports one that is there already. */
+void define_value(Reader *r, Value *v);
+Value *find_value(Reader *r, Span name); /* NULL, reported, where there is none */
+Value *make_value(Reader *r, const Type *type, Span name);
+
+#endif
