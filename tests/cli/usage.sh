@@ -2,17 +2,17 @@
 . tests/lib.sh
 
 for tool in anec anerun; do
-    check "$tool --help" "$tool" --help
-    check "$tool --help names its usage" grep -q "^usage: $tool" "$T/stdout"
-    check "$tool --version" "$tool" --version
-    check "$tool --version has a number" grep -q "^$tool [0-9]" "$T/stdout"
+    "$tool" --help >"$T/help" 2>&1
+    check "$tool --help names its usage" grep -q "^usage: $tool" "$T/help"
+    "$tool" --version >"$T/version" 2>&1
+    check "$tool --version has a number" grep -q "^$tool [0-9]" "$T/version"
     check_error "$tool with nothing" 2 "Try '$tool --help'" "$tool"
     check_error "$tool with an unknown option" 2 "unknown option --nonsense" "$tool" x --nonsense
     check_error "$tool with a misspelt option" 2 "did you mean" "$tool" x --hlep
 done
 # Every option of the help is in the manual, and the other way round.
 for tool in anec anerun; do
-    "$tool" --help | grep -o -e '--[a-z][a-z-]*' | grep -v -e '--help' -e '--version' | sort -u >"$T/help"
+    "$tool" --help | sed '/^Example/,$d' | grep -o -e '--[a-z][a-z-]*' | grep -v -e '--help' -e '--version' | sort -u >"$T/help"
     sed 's/\\-/-/g' "man/$tool.1" | grep -o -e '--[a-z][a-z-]*' | sort -u >"$T/man"
     check_same "$tool's manual has the options of its help" "$T/help" "$T/man"
 done
