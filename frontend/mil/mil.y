@@ -1,5 +1,5 @@
-/* The grammar of MIL text: docs/mil.md. Actions only call the builders of reader.h. A name may be any word, also one that
- * means something elsewhere; @n is its place. */
+/* The grammar of MIL text: docs/mil.md. Actions only call the builders of reader.h. A name may be any word, also
+ * one that means something elsewhere; @n is its place. */
 %code requires {
 #include "frontend/mil/reader.h"
 }
@@ -177,7 +177,8 @@ constant:
     type_open literal ')' { $$ = literal_end(r, $1, @$); }
   | type '(' BLOBFILE '(' blob_args ')' ')' { $$ = reference_end(r, $1, LIT_BLOB, 0, @$); }
   | type '(' WEIGHT '(' weight_args ')' ')' { $$ = reference_end(r, $1, LIT_WEIGHT, WEIGHT_TENSOR, @$); }
-  | type '(' CAUSAL_MASK '(' weight_args ')' ')' { $$ = reference_end(r, $1, LIT_WEIGHT, WEIGHT_CAUSAL_MASK, @$); }
+  | type '(' CAUSAL_MASK '(' weight_args ')' ')'
+    { $$ = reference_end(r, $1, LIT_WEIGHT, WEIGHT_CAUSAL_MASK, @$); }
 
 type_open:
     type '(' { literal_begin(r, $1); }
@@ -258,7 +259,8 @@ name:
 
 static void mil_yyerror(Span *at, Reader *r, const char *message)
 {
-    diag_error(r->diags, *at, "%s", strcmp(message, "memory exhausted") == 0 ? "brackets are nested too deeply" : message);
+    bool deep = strcmp(message, "memory exhausted") == 0;
+    diag_error(r->diags, *at, "%s", deep ? "brackets are nested too deeply" : message);
 }
 
 /* "unexpected X, expected Y or Z"; where too much could stand, only the first half. */
@@ -272,7 +274,8 @@ static int yyreport_syntax_error(const yypcontext_t *context, Reader *r)
         return 0; /* the scanner has said it */
     text_printf(&text, "unexpected %s", yysymbol_name(got));
     for (int i = 0; i < n; i++)
-        text_printf(&text, "%s%s", i == 0 ? ", expected " : i == n - 1 ? " or " : ", ", yysymbol_name(expected[i]));
+        text_printf(&text, "%s%s", i == 0 ? ", expected " : i == n - 1 ? " or " : ", ",
+                    yysymbol_name(expected[i]));
     diag_error(r->diags, *yypcontext_location(context), "%s", text_cstr(&text));
     text_free(&text);
     return 0;
