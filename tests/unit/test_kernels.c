@@ -772,7 +772,8 @@ static void test_levels(void)
     CHECK(kernels_get() == kernels_for(LEVEL_REF)); /* ANEC_CPU says so */
     CHECK(kernels_for(LEVEL_COUNT) == NULL && kernels_for((KernelLevel)-1) == NULL);
     for (int level = LEVEL_REF; level < LEVEL_COUNT; level++)
-        CHECK(!kernels_for((KernelLevel)level) || kernels_for((KernelLevel)level)->level == (KernelLevel)level);
+        CHECK(!kernels_for((KernelLevel)level) ||
+              kernels_for((KernelLevel)level)->level == (KernelLevel)level);
     CHECK_TEXT(kernels_level_name(LEVEL_AVX512), "avx512");
 }
 
