@@ -133,14 +133,6 @@ static RowFn *row_of(OpCode code)
     }
 }
 
-static bool same_dims(const View *v, const Type *t)
-{
-    bool same = v->rank == t->rank;
-    for (int i = 0; same && i < t->rank; i++)
-        same = v->dim[i] == t->dim[i];
-    return same;
-}
-
 static bool emit_binary(Lowering *l, const Op *op, RowFn *row, bool *done)
 {
     const Value *out = op->result[0], *x = op_arg(op, "x"), *y = op_arg(op, "y");
@@ -152,7 +144,7 @@ static bool emit_binary(Lowering *l, const Op *op, RowFn *row, bool *done)
     if (!view_broadcast(&a, out->type->rank, out->type->dim, &wide_a) ||
         !view_broadcast(&b, out->type->rank, out->type->dim, &wide_b))
         return true;
-    View to = cpu_result_like(l, out, same_dims(&a, out->type) ? &a : &b);
+    View to = cpu_result_like(l, out, view_has_dims(&a, out->type) ? &a : &b);
     add_step(l, out, op->spelling, row, MAP_NONE, &to, &wide_a, &wide_b);
     *done = true;
     return true;

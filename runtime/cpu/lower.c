@@ -198,7 +198,7 @@ View cpu_result_new(Lowering *l, const Value *v, DType store)
 
 View cpu_result_like(Lowering *l, const Value *v, const View *like)
 {
-    if (like->rank != v->type->rank || view_is_dense(like))
+    if (!view_has_dims(like, v->type) || view_is_dense(like))
         return cpu_result_new(l, v, DT_FP32);
     View out = view_like(like);
     out.store = DT_FP32;

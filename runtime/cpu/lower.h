@@ -73,7 +73,7 @@ MUST_USE bool cpu_value_f32(Lowering *l, const Value *v, View *out);
 MUST_USE bool cpu_value_dense(Lowering *l, const Value *v, View *out);
 /* Memory for the value that a step makes, row-major; an output's own memory where that is possible. */
 View cpu_result_new(Lowering *l, const Value *v, DType store);
-/* fp32 memory for a value, with the order of axes that `like` (of the value's shape) has in memory. */
+/* fp32 memory for a value, with the order of axes that `like` has in memory where it has the value's shape. */
 View cpu_result_like(Lowering *l, const Value *v, const View *like);
 void cpu_value_place(Lowering *l, const Value *v, View view);
 

@@ -85,6 +85,7 @@ static inline void *view_data(const Run *r, const View *v)
 View view_dense(int block, DType store, int rank, const int64_t *dim);
 int64_t view_count(const View *v);
 bool view_is_dense(const View *v);
+bool view_has_dims(const View *v, const Type *t);
 size_t view_bytes(const View *v);
 /* The same elements with other dimensions; false where no strides say that. */
 bool view_reshape(const View *v, int rank, const int64_t *dim, View *out);

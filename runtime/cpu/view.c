@@ -22,6 +22,14 @@ int64_t view_count(const View *v)
     return n;
 }
 
+bool view_has_dims(const View *v, const Type *t)
+{
+    bool same = v->rank == t->rank;
+    for (int i = 0; same && i < t->rank; i++)
+        same = v->dim[i] == t->dim[i];
+    return same;
+}
+
 size_t view_bytes(const View *v)
 {
     return (size_t)view_count(v) * (size_t)(dtype_info[v->store].bits / 8);

@@ -154,7 +154,7 @@ static void note_step(void *context, const TraceStep *s)
 static Module *read_text(void)
 {
     static Source source;
-    Diags diags = {.out = stdout};
+    Diags diags = {.out = stdout, .quiet = true};
     source = (Source){"test.mil", text_cstr(&text), text.size};
     Module *m = mil_read(&source, &diags);
     if (!m || diags.errors) {
