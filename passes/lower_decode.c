@@ -17,7 +17,8 @@ typedef struct Lowering {
     Value *next;       /* int32 [1]: position + 1; made at the first cache */
     int64_t context;
     Plan *plan;
-    int caches;
+    int caches, axes_cap;
+    int *axis;         /* of T, for each cache op in order: found while it is still a symbol */
     Error *err;
 } Lowering;
 
@@ -189,9 +190,7 @@ static Value *emit_update(Lowering *l, Op *before, Value *old, Value *half, int 
 static bool lower_cache(Lowering *l, Op *op)
 {
     Value *x = op_arg(op, "x");
-    int axis = axis_of(op->result[0]->type, DIM_T);
-    if (axis < 0)
-        return error_set(l->err, "cache: the value has no axis S"); /* the verifier has said so before */
+    int axis = l->axis[l->caches];
     Value *state = add_state(l, op->result[0]->type, axis, op->span);
     Value *half = emit_cast(l, op, x, DT_FP16, "row");
     Op *read = op_new_before(l->f, op, OP_READ_STATE, op->span);
@@ -271,6 +270,20 @@ static bool lower_ops(Lowering *l)
     return true;
 }
 
+static bool find_axes(Lowering *l)
+{
+    int count = 0;
+    for (const Op *op = l->f->first; op; op = op->next) {
+        if (op->code != OP_CACHE)
+            continue;
+        int axis = axis_of(op->result[0]->type, DIM_T);
+        if (axis < 0)
+            return error_set(l->err, "cache: the value has no axis S"); /* the verifier has said so before */
+        arena_push(&l->f->module->arena, l->axis, count, l->axes_cap, axis);
+    }
+    return true;
+}
+
 static Value *find_param(const Func *f, const char *name)
 {
     for (int i = 0; i < f->params; i++)
@@ -300,10 +313,11 @@ bool lower_decode(const Func *model, int64_t context, Plan *plan, Error *err)
     Lowering l = {.f = f, .position = find_param(f, "position"), .context = context, .plan = plan, .err = err};
     if (!l.position)
         return error_set(err, "the model has no input `position`");
-    func_specialise(f, 1, DIM_T); /* S = 1 first: T is still needed to find the axes of the cache */
-    if (!lower_weights(&l) || !lower_ops(&l))
+    if (!find_axes(&l))
         return false;
     func_specialise(f, 1, context);
+    if (!lower_weights(&l) || !lower_ops(&l))
+        return false;
     func_sweep(f);
     func_sort_params(f);
     label_ops(f);
