@@ -297,13 +297,25 @@ static bool collect_extras(Extras *e, const Inputs *in, const Plan *plan, Error 
     return ok;
 }
 
+/* How far the weights are; shown on a terminal only. */
+typedef struct Progress {
+    bool shown;
+    int percent;
+    uint64_t total;
+} Progress;
+
 static void show_progress(void *context, uint64_t done, uint64_t total)
 {
-    int *last = context, percent = total ? (int)(100 * done / total) : 100;
-    if (percent == *last)
+    Progress *p = context;
+    int percent = total ? (int)(100 * done / total) : 100;
+    p->total = total;
+    if (!p->shown || percent == p->percent)
         return;
-    *last = percent;
-    fprintf(stderr, done == total ? "\r\033[K" : "\rwriting weights: %d %% of %.0f MB", percent, (double)total * 1e-6);
+    p->percent = percent;
+    if (done == total)
+        fputs("\r\033[K", stderr);
+    else
+        fprintf(stderr, "\rwriting weights: %d %% of %.0f MB", percent, (double)total * 1e-6);
 }
 
 /* "models/gpt2.anel" -> "gpt2.pkg" */
@@ -317,32 +329,20 @@ static char *default_output(void)
     return t.data;
 }
 
-static uint64_t weight_bytes(const Plan *plan, const BlobSet *blobs)
-{
-    uint64_t n = 0;
-    (void)plan;
-    for (int i = 0; i < blobs->files; i++)
-        n += blobs->file[i]->size;
-    return n;
-}
-
 static int emit_package(Plan *plan, const Inputs *in)
 {
     Error err;
     Extras extras = {0};
-    int last = -1;
+    Progress progress = {.shown = !opt.quiet && isatty(STDERR_FILENO), .percent = -1};
     char *made = opt.output ? NULL : default_output();
     const char *path = opt.output ? opt.output : made;
-    PackageOptions options = {.weights = &in->numbers, .file = extras.file};
-    if (!opt.quiet && isatty(STDERR_FILENO)) {
-        options.progress = show_progress;
-        options.context = &last;
-    }
+    PackageOptions options = {.weights = &in->numbers, .file = extras.file, .progress = show_progress,
+                              .context = &progress};
     bool ok = collect_extras(&extras, in, plan, &err);
     options.files = extras.count;
     ok = ok && package_write(plan, &options, path, &err);
     if (ok && !opt.quiet)
-        fprintf(stderr, "%s: %d programs\n", path, plan->programs);
+        fprintf(stderr, "%s: %d programs, %.1f MB of weights\n", path, plan->programs, (double)progress.total * 1e-6);
     free_extras(&extras);
     free(made);
     return ok ? 0 : fail(&err);
