@@ -241,7 +241,7 @@ static void add_element(Reader *r, const Type *t, Scalar kind, Span at)
     else
         fits = kind == SCALAR_WORD && word_value(r, t, at, &e.i);
     if (!fits)
-        spoil(r, at, "this is no element of a %s", type_text(&r->scratch, t));
+        spoil(r, at, "this cannot be an element of %s", type_text(&r->scratch, t));
     PUSH(b->element, b->elements, b->elements_cap, e);
 }
 

@@ -1,5 +1,5 @@
-/* The grammar of MIL text: docs/mil.md. Actions only call the builders of reader.h. A name may be any word, also
- * one that means something elsewhere; @n is its place. */
+/* The grammar of MIL text: docs/mil.md. Actions only call the builders of reader.h. A name may be any
+ * word, even one that means something elsewhere; @n is its place. */
 %code requires {
 #include "frontend/mil/reader.h"
 }
@@ -263,20 +263,32 @@ static void mil_yyerror(Span *at, Reader *r, const char *message)
     diag_error(r->diags, *at, "%s", deep ? "brackets are nested too deeply" : message);
 }
 
-/* "unexpected X, expected Y or Z"; where too much could stand, only the first half. */
+/* ", expected ']' or a number"; nothing where too much could stand here. */
+static void add_expected(Text *out, const yypcontext_t *context, const Reader *r)
+{
+    enum { MOST = 5 };
+    yysymbol_kind_t expected[MOST];
+    int n = 0, all = yypcontext_expected_tokens(context, expected, MOST);
+    for (int i = 0; i < all; i++)
+        if (r->model || expected[i] != YYSYMBOL_SYMBOL)
+            expected[n++] = expected[i];
+    for (int i = 0; i < n; i++)
+        text_printf(out, "%s%s", i == 0 ? ", expected " : i == n - 1 ? " or " : ", ", yysymbol_name(expected[i]));
+}
+
 static int yyreport_syntax_error(const yypcontext_t *context, Reader *r)
 {
-    enum { MOST = 4 };
-    yysymbol_kind_t expected[MOST], got = yypcontext_token(context);
-    int n = yypcontext_expected_tokens(context, expected, MOST);
+    yysymbol_kind_t got = yypcontext_token(context);
+    const Span *at = yypcontext_location(context);
     Text text = {0};
     if (got == YYSYMBOL_YYUNDEF)
         return 0; /* the scanner has said it */
-    text_printf(&text, "unexpected %s", yysymbol_name(got));
-    for (int i = 0; i < n; i++)
-        text_printf(&text, "%s%s", i == 0 ? ", expected " : i == n - 1 ? " or " : ", ",
-                    yysymbol_name(expected[i]));
-    diag_error(r->diags, *yypcontext_location(context), "%s", text_cstr(&text));
+    if (at->length)
+        text_printf(&text, "unexpected '%.*s'", (int)(at->length < 40 ? at->length : 40), span_text(r, *at));
+    else
+        text_printf(&text, "unexpected %s", yysymbol_name(got));
+    add_expected(&text, context, r);
+    diag_error(r->diags, *at, "%s", text_cstr(&text));
     text_free(&text);
     return 0;
 }

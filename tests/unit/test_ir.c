@@ -188,7 +188,8 @@ static void test_products(void)
          "matmul(transpose_y = bool(true), x = x, y = y)",
          "!matmul: x [12, S, 64] and y [12, 64, S] transposed: x has 64 columns, y has S rows"},
         {"tensor<fp32, [2, 3, 4]> x, tensor<fp32, [3, 4, 5]> y", "matmul(x = x, y = y)",
-         "!matmul: x [2, 3, 4] and y [3, 4, 5]: the axes in front of the matrices cannot be broadcast to one shape"},
+         "!matmul: x [2, 3, 4] and y [3, 4, 5]: the axes in front of the matrices cannot be broadcast to "
+         "one shape"},
     };
     CHECK_ROWS(rows);
 }
@@ -221,7 +222,8 @@ static void test_conv(void)
         {"tensor<fp16, [1, 3, 2]> x, tensor<fp16, [4, 3, 3]> w", "conv(weight = w, x = x)",
          "!conv: the kernel of weight [4, 3, 3] does not fit in x [1, 3, 2] with its padding"},
         {"tensor<fp16, [1, 3, 2]> x, tensor<fp16, [4, 3, 1, 1]> w", "conv(weight = w, x = x)",
-         "!conv: x [1, 3, 2] and weight [4, 3, 1, 1]: expected [N, C, ...] and [O, C / groups, ...] of one rank, "
+         "!conv: x [1, 3, 2] and weight [4, 3, 1, 1]: expected [N, C, ...] and [O, C / groups, ...] of one "
+         "rank, "
          "3 to 5"},
     };
     CHECK_ROWS(rows);
@@ -317,11 +319,13 @@ static void test_joins(void)
         {"tensor<fp16, [S, 2]> a", "concat(axis = int32(0), values = (a, a))",
          "!concat: axis 0: S cannot be added to S"},
         {"tensor<fp16, [4, 2]> a, tensor<fp16, [4, 3]> b", "concat(axis = int32(0), values = (a, b))",
-         "!concat: value 1 is tensor<fp16, [4, 3]> and value 0 is tensor<fp16, [4, 2]>: they may differ in axis 0 "
+         "!concat: value 1 is tensor<fp16, [4, 3]> and value 0 is tensor<fp16, [4, 2]>: they may differ in "
+         "axis 0 "
          "only"},
         {"tensor<fp16, [4, 2]> a, tensor<fp16, [3, 2]> b",
          "concat(axis = int32(0), interleave = bool(true), values = (a, b))",
-         "!concat: value 1 is tensor<fp16, [3, 2]> and value 0 is tensor<fp16, [4, 2]>: they must be the same"},
+         "!concat: value 1 is tensor<fp16, [3, 2]> and value 0 is tensor<fp16, [4, 2]>: they must be the "
+         "same"},
         {"tensor<fp16, [S, 2]> a", "stack(axis = int32(-1), values = (a, a, a))", "tensor<fp16, [S, 2, 3]>"},
         {"tensor<fp16, [S]> a, tensor<fp16, [T]> b", "stack(axis = int32(0), values = (a, b))",
          "!stack: value 1 is tensor<fp16, [T]> and value 0 is tensor<fp16, [S]>: they must be the same"},
@@ -423,7 +427,8 @@ static void test_gathers(void)
         {"tensor<fp16, [5, 6, 7]> x, tensor<int32, [5, 3, 1]> i",
          "gather_nd(batch_dims = int32(1), indices = i, x = x)", "tensor<fp16, [5, 3, 7]>"},
         {"tensor<fp16, [5, 6]> x, tensor<int32, [3, 3]> i", "gather_nd(indices = i, x = x)",
-         "!gather_nd: x [5, 6] and indices [3, 3]: the last axis of the indices must be a number of axes of x"},
+         "!gather_nd: x [5, 6] and indices [3, 3]: the last axis of the indices must be a number of axes "
+         "of x"},
     };
     CHECK_ROWS(rows);
 }
@@ -453,7 +458,8 @@ static void test_makers(void)
          "!read_state: input is tensor<fp16, [2]>, expected a state"},
         {"state<tensor<fp16, [2]>> k, tensor<fp16, [2]> d", "write_state(data = d, input = k)", ""},
         {"state<tensor<fp16, [2]>> k, tensor<fp16, [3]> d", "write_state(data = d, input = k)",
-         "!write_state: data tensor<fp16, [3]> cannot be written to input state<tensor<fp16, [2]>>: the types must be "
+         "!write_state: data tensor<fp16, [3]> cannot be written to input state<tensor<fp16, [2]>>: the "
+         "types must be "
          "the same"},
         {"tensor<fp32, [12, S, 64]> x", "cache(x = x)", "tensor<fp32, [12, T, 64]>"},
         {"tensor<fp32, [12, 7, 64]> x", "cache(x = x)",
