@@ -12,7 +12,7 @@ typedef struct Scores {
     double scale;
     bool scaled;
     int64_t heads, kv_heads, queries, keys, d;
-    const Op *inner[SCORES_INNER];
+    const Op *inner[SCORES_INNER + 4]; /* casts fill SCORES_INNER at most */
     int inners;
 } Scores;
 

@@ -440,7 +440,7 @@ static void place_blocks(CpuKernel *k)
 
 static bool reserve(CpuDevice *d, size_t bytes, Error *err)
 {
-    if (bytes <= d->room)
+    if (d->memory && bytes <= d->room)
         return true;
     void *memory = calloc(1, bytes + ALIGN);
     if (!memory)

@@ -73,7 +73,7 @@ MUST_USE bool cpu_value_f32(Lowering *l, const Value *v, View *out);
 MUST_USE bool cpu_value_dense(Lowering *l, const Value *v, View *out);
 /* Memory for the value that a step makes, row-major; an output's own memory where that is possible. */
 View cpu_result_new(Lowering *l, const Value *v, DType store);
-/* fp32 memory for a value, with the order of axes that `like` has in memory where it has the value's shape. */
+/* fp32 memory for a value, its axes in the order that those of `like` have, where both have one shape. */
 View cpu_result_like(Lowering *l, const Value *v, const View *like);
 void cpu_value_place(Lowering *l, const Value *v, View view);
 
@@ -108,7 +108,7 @@ Match *cpu_match_new(Lowering *l, const Op *root, bool (*emit)(Lowering *, const
                      size_t size);
 void cpu_match_inner(Match *m, const Op *op);
 void cpu_match_outer(Match *m, const Value *v);
-/* Whether nothing outside uses what is made inside. */
+/* Whether nothing outside uses what is made inside, and what the group needs is not made inside. */
 bool cpu_match_closed(Lowering *l, const Match *m);
 
 typedef struct Activation {

@@ -61,8 +61,19 @@ static int uses_within(const Match *m, const Value *v)
     return n;
 }
 
+static bool made_inside(const Match *m, const Value *v)
+{
+    for (int i = 0; i < m->inners; i++)
+        if (v->def == m->inner[i])
+            return true;
+    return false;
+}
+
 bool cpu_match_closed(Lowering *l, const Match *m)
 {
+    for (int i = 0; i < m->outers; i++)
+        if (made_inside(m, m->outer[i]))
+            return false;
     for (int i = 0; i < m->inners; i++)
         for (int r = 0; r < m->inner[i]->results; r++) {
             const Value *v = m->inner[i]->result[r];

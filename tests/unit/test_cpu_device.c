@@ -1,208 +1,6 @@
 /* The CPU device on whole programs: its fused steps against its plain evaluators and against double
- * precision, for several numbers of threads; states over several steps; ports; errors. */
-#include <math.h>
-
-#include "base/half.h"
-#include "frontend/mil/mil.h"
-#include "runtime/device.h"
-#include "tests/unit/check.h"
-
-/* ---- numbers ---- */
-
-static uint32_t seed = 1;
-
-static float next_random(void)
-{
-    seed = seed * 1664525u + 1013904223u;
-    return (float)((int32_t)(seed >> 8) - (1 << 23)) * 0x1p-23f;
-}
-
-static uint16_t *random_half(int64_t n, float size)
-{
-    uint16_t *v = malloc((size_t)n * sizeof *v);
-    for (int64_t i = 0; i < n; i++)
-        v[i] = half_from_float(size * next_random());
-    return v;
-}
-
-static float *random_float(int64_t n, float size)
-{
-    float *v = malloc((size_t)n * sizeof *v);
-    for (int64_t i = 0; i < n; i++)
-        v[i] = size * next_random();
-    return v;
-}
-
-/* ---- weights, named by BLOBFILE offsets ---- */
-
-enum { MOST_BLOBS = 64 };
-static struct Blob {
-    const void *data;
-    DType dtype;
-    int64_t elements;
-} blob[MOST_BLOBS];
-static int blobs;
-
-static bool find_blob(void *context, const char *path, uint64_t offset, DType dtype, int64_t elements,
-                      const void **data, Error *err)
-{
-    uint64_t i = offset / 64 - 1;
-    if (strcmp(path, "@model_path/weights/w.bin") != 0 || i >= (uint64_t)blobs || blob[i].dtype != dtype ||
-        blob[i].elements != elements)
-        return error_set(err, "no such blob");
-    *data = blob[i].data;
-    return true;
-}
-
-static const BlobResolver resolver = {find_blob, NULL};
-
-/* ---- programs as text ---- */
-
-static Text text;
-
-static void line(const char *fmt, ...) PRINTF_LIKE(1, 2);
-static void line(const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    text_vprintf(&text, fmt, ap);
-    va_end(ap);
-    text_puts(&text, ";\n");
-}
-
-static void begin(const char *params, ...) PRINTF_LIKE(1, 2);
-static void begin(const char *params, ...)
-{
-    va_list ap;
-    text_clear(&text);
-    blobs = 0;
-    text_puts(&text, "program(1.3)\n{\n    func main<ios18>(");
-    va_start(ap, params);
-    text_vprintf(&text, params, ap);
-    va_end(ap);
-    text_puts(&text, ") {\n");
-}
-
-static void end(const char *outputs)
-{
-    text_printf(&text, "        } -> (%s);\n}", outputs);
-}
-
-static void blob_const(const char *name, const char *type, const void *data, DType dtype, int64_t elements)
-{
-    blob[blobs++] = (struct Blob){data, dtype, elements};
-    line(
-        "%s %s = const()[name = string(\"%s\"), val = %s(BLOBFILE(path = string(\"@model_path/weights/w.bin\"), "
-        "offset = uint64(%d)))]",
-        type, name, name, type, 64 * blobs);
-}
-
-static const char *halves(const char *dims, ...) PRINTF_LIKE(1, 2);
-static const char *halves(const char *dims, ...)
-{
-    static char type[4][96];
-    static int at;
-    char inner[64];
-    va_list ap;
-    va_start(ap, dims);
-    vsnprintf(inner, sizeof inner, dims, ap);
-    va_end(ap);
-    at = (at + 1) % 4;
-    snprintf(type[at], sizeof type[at], "tensor<fp16, [%s]>", inner);
-    return type[at];
-}
-
-static void conv_consts(void)
-{
-    line("tensor<int32, [2]> st = const()[val = tensor<int32, [2]>([1, 1])]");
-    line("tensor<int32, [2]> dl = const()[val = tensor<int32, [2]>([1, 1])]");
-    line("tensor<int32, [4]> pd = const()[val = tensor<int32, [4]>([0, 0, 0, 0])]");
-    line("string pt = const()[val = string(\"valid\")]");
-    line("int32 gr = const()[val = int32(1)]");
-    line("bool no = const()[val = bool(false)]");
-    line("bool yes = const()[val = bool(true)]");
-}
-
-static void conv(const char *out, int channels, int s, const char *weight, const char *x)
-{
-    line(
-        "%s %s = conv(dilations = dl, groups = gr, pad = pd, pad_type = pt, strides = st, weight = %s, x = %s)"
-        "[name = string(\"%s\")]",
-        halves("1, %d, 1, %d", channels, s), out, weight, x, out);
-}
-
-/* ---- running ---- */
-
-typedef struct Bind {
-    PortKind kind;
-    const char *name;
-    void *data;
-    size_t bytes;
-} Bind;
-
-static char kinds[4096]; /* of the steps of the last traced run */
-static bool all_finite;
-
-static void note_step(void *context, const TraceStep *s)
-{
-    size_t n = strlen(kinds);
-    snprintf(kinds + n, sizeof kinds - n, "%s%s", n ? " " : "", s->kind);
-    all_finite = all_finite && s->nans == 0 && s->infinities == 0;
-    CHECK(s->seconds >= 0 && s->bytes >= 0 && s->flops >= 0 && s->name && s->type && s->least <= s->most);
-}
-
-static Module *read_text(void)
-{
-    static Source source;
-    Diags diags = {.out = stdout, .quiet = true};
-    source = (Source){"test.mil", text_cstr(&text), text.size};
-    Module *m = mil_read(&source, &diags);
-    if (!m || diags.errors) {
-        printf("%s\n", text_cstr(&text));
-        exit(1);
-    }
-    return m;
-}
-
-static bool bind_all(const Kernel *k, const Bind *bind, int count, PortData *data)
-{
-    if (k->ports != count)
-        return false;
-    for (int i = 0; i < count; i++) {
-        int port = kernel_port(k, bind[i].kind, bind[i].name);
-        if (port < 0)
-            return false;
-        data[port] = (PortData){bind[i].data, bind[i].bytes};
-    }
-    return true;
-}
-
-/* Compiles the text, runs it once and traces. */
-static bool run_once(DeviceOptions options, const Bind *bind, int count, Error *err)
-{
-    Trace trace = {.ranges = true, .step = note_step};
-    PortData data[16];
-    Module *m = read_text();
-    Device *d = cpu_device_open(&options, err);
-    Kernel *k = d ? device_compile(d, module_find(m, "main"), &resolver, err) : NULL;
-    kinds[0] = 0;
-    all_finite = true;
-    bool ok = k && bind_all(k, bind, count, data) && device_run(k, data, count, &trace, err);
-    kernel_release(k);
-    device_close(d);
-    module_free(m);
-    return ok;
-}
-
-static double worst_half(const uint16_t *a, const uint16_t *b, int64_t n)
-{
-    double worst = 0;
-    for (int64_t i = 0; i < n; i++) {
-        double x = half_to_float(a[i]), y = half_to_float(b[i]);
-        worst = fmax(worst, fabs(x - y) / fmax(1, fabs(y)));
-    }
-    return worst;
-}
+ * precision, for several numbers of threads; ports; errors. */
+#include "tests/unit/cpu_programs.h"
 
 static double worst_double(const uint16_t *a, const double *b, int64_t n)
 {
@@ -211,9 +9,6 @@ static double worst_double(const uint16_t *a, const double *b, int64_t n)
         worst = fmax(worst, fabs(half_to_float(a[i]) - b[i]) / fmax(1, fabs(b[i])));
     return worst;
 }
-
-/* Rounding to fp16, for values near 1; two values that are rounded may end twice as far apart. */
-#define ROUNDING 0x1.1p-11
 
 /* Runs [1, c_in, 1, s] -> [1, c_out, 1, s] in fp16 on fused and plain devices and with 1, 2 and 3 threads. */
 static uint16_t *check_forms(uint16_t *x, int64_t ins, int64_t outs, const char *expected, double tolerance)
@@ -282,10 +77,10 @@ static void attention_free(AttentionData *a)
 static void write_part(const char *name, int index, const AttentionData *a)
 {
     int c = a->heads * a->d;
-    line(
-        "%s %s4 = slice_by_size(begin = tensor<int32, [4]>([0, %d, 0, 0]), size = tensor<int32, [4]>([1, %d, 1, %d]), "
-        "x = qkv)[name = string(\"%s4\")]",
-        halves("1, %d, 1, %d", c, a->s), name, index * c, c, a->s, name);
+    line("%s %s4 = slice_by_size(begin = tensor<int32, [4]>([0, %d, 0, 0]), size = tensor<int32, "
+         "[4]>([1, %d, 1, %d]), "
+         "x = qkv)[name = string(\"%s4\")]",
+         halves("1, %d, 1, %d", c, a->s), name, index * c, c, a->s, name);
     line("%s %s3 = reshape(shape = tensor<int32, [4]>([1, %d, %d, %d]), x = %s4)[name = string(\"%s3\")]",
          halves("1, %d, %d, %d", a->heads, a->d, a->s), name, a->heads, a->d, a->s, name, name);
     line("%s %s = transpose(perm = tensor<int32, [4]>([0, 1, 3, 2]), x = %s3)[name = string(\"%s\")]",
@@ -324,48 +119,6 @@ static void write_attention(const AttentionData *a)
     line("%s out = concat(axis = int32(1), interleave = no, values = (o, k4, v4))",
          halves("1, %d, 1, %d", 3 * c, s));
     end("out");
-}
-
-/* y[m][s] = W[m][k] x[k][s] + b[m] */
-static double *project(const uint16_t *w, const uint16_t *b, const double *x, int m, int k, int s)
-{
-    double *y = malloc((size_t)m * (size_t)s * sizeof *y);
-    for (int i = 0; i < m; i++)
-        for (int t = 0; t < s; t++) {
-            double sum = b ? half_to_float(b[i]) : 0;
-            for (int j = 0; j < k; j++)
-                sum += half_to_float(w[(int64_t)i * k + j]) * x[(int64_t)j * s + t];
-            y[(int64_t)i * s + t] = sum;
-        }
-    return y;
-}
-
-static double *widen(const uint16_t *x, int64_t n)
-{
-    double *y = malloc((size_t)n * sizeof *y);
-    for (int64_t i = 0; i < n; i++)
-        y[i] = half_to_float(x[i]);
-    return y;
-}
-
-/* One query of one head: q[d], keys and values at [first, last], rows `step` and elements `next` apart. */
-static void attend(const double *q, const double *k, const double *v, int d, int64_t step, int64_t next,
-                   int first, int last, double scale, double *out, int64_t out_next, int64_t q_next)
-{
-    double *p = malloc((size_t)(last + 1) * sizeof *p), sum = 0;
-    for (int t = first; t <= last; t++) {
-        double dot = 0;
-        for (int i = 0; i < d; i++)
-            dot += q[i * q_next] * k[t * step + i * next];
-        sum += p[t] = exp(dot * scale);
-    }
-    for (int i = 0; i < d; i++) {
-        double y = 0;
-        for (int t = first; t <= last; t++)
-            y += p[t] / sum * v[t * step + i * next];
-        out[i * out_next] = y;
-    }
-    free(p);
 }
 
 static double *attention_reference(const AttentionData *a)
@@ -471,274 +224,6 @@ static void test_mlp(int c, int s, const char *spelling)
     free(b2);
 }
 
-/* ---- decode: one layer over a KV cache, the form of decode.mil ---- */
-
-enum { VOCAB = 11 };
-
-typedef struct DecodeData {
-    int heads, d, t, window;
-    uint16_t *wte, *w_in, *w_out, *gamma, *bias;
-} DecodeData;
-
-static void write_cached(const DecodeData *m, const char *x, const char *state)
-{
-    int h = m->heads, d = m->d, t = m->t;
-    const char *row = halves("%d, 1, %d", h, d), *all = halves("%d, %d, %d", h, t, d);
-    line("%s %s16 = cast(dtype = string(\"fp16\"), x = %s)[name = string(\"%s16\")]", row, x, x, x);
-    line("%s %sold = read_state(input = %s)[name = string(\"%sold\")]", all, x, state, x);
-    line("tensor<int32, [3]> %sbeg = concat(axis = int32(0), interleave = bool(false), "
-         "values = (tensor<int32, [1]>([0]), position, tensor<int32, [1]>([0])))[name = string(\"%sbeg\")]",
-         x, x);
-    line("tensor<int32, [3]> %send = concat(axis = int32(0), interleave = bool(false), "
-         "values = (tensor<int32, [1]>([%d]), next, tensor<int32, [1]>([%d])))[name = string(\"%send\")]",
-         x, h, d, x);
-    line(
-        "%s %snew = slice_update(begin = %sbeg, end = %send, update = %s16, x = %sold)[name = string(\"%snew\")]",
-        all, x, x, x, x, x, x);
-    line("write_state(data = %snew, input = %s)", x, state);
-    line(
-        "tensor<fp32, [%d, %d, %d]> %s32 = cast(dtype = string(\"fp32\"), x = %snew)[name = string(\"%s32\")]",
-        h, t, d, x, x, x);
-}
-
-static void write_head(const DecodeData *m, const char *name)
-{
-    line("tensor<fp32, [1, %d, %d]> %sr = reshape(shape = tensor<int32, [3]>([1, %d, %d]), x = %s0)"
-         "[name = string(\"%sr\")]",
-         m->heads, m->d, name, m->heads, m->d, name, name);
-    line(
-        "tensor<fp32, [%d, 1, %d]> %s = transpose(perm = tensor<int32, [3]>([1, 0, 2]), x = %sr)[name = string(\"%s\")]",
-        m->heads, m->d, name, name, name);
-}
-
-static void write_mask(const DecodeData *m)
-{
-    int t = m->t;
-    line("tensor<int32, [%d]> r = range_1d(end = int32(%d), start = int32(0), step = int32(1))", t, t);
-    line("tensor<bool, [%d]> not_later = less_equal(x = r, y = position)", t);
-    if (m->window) {
-        line("tensor<int32, [1]> oldest = sub(x = position, y = tensor<int32, [1]>([%d]))", m->window);
-        line("tensor<bool, [%d]> near = greater(x = r, y = oldest)", t);
-        line("tensor<bool, [%d]> seen = logical_and(x = not_later, y = near)", t);
-    }
-    line("tensor<fp32, [%d]> mask = select(a = fp32(0x0p+0), b = fp32(-0x1.388p+13), cond = %s)", t,
-         m->window ? "seen" : "not_later");
-}
-
-static void wide_const(const char *name, int rows, int columns, const uint16_t *data)
-{
-    char half[32];
-    snprintf(half, sizeof half, "%s_h", name);
-    if (rows) {
-        blob_const(half, halves("%d, %d", rows, columns), data, DT_FP16, (int64_t)rows * columns);
-        line("tensor<fp32, [%d, %d]> %s = cast(dtype = string(\"fp32\"), x = %s)[name = string(\"%s\")]",
-             rows, columns, name, half, name);
-    } else {
-        blob_const(half, halves("%d", columns), data, DT_FP16, columns);
-        line("tensor<fp32, [%d]> %s = cast(dtype = string(\"fp32\"), x = %s)[name = string(\"%s\")]", columns,
-             name, half, name);
-    }
-}
-
-static void write_decode(const DecodeData *m)
-{
-    int h = m->heads, d = m->d, t = m->t, c = h * d;
-    begin("state<tensor<fp16, [%d, %d, %d]>> k_00, tensor<int32, [1]> position, tensor<int32, [1]> token, "
-          "state<tensor<fp16, [%d, %d, %d]>> v_00",
-          h, t, d, h, t, d);
-    line("tensor<int32, [1]> next = add(x = position, y = tensor<int32, [1]>([1]))");
-    write_mask(m);
-    wide_const("wte", VOCAB, c, m->wte);
-    wide_const("w_in", 3 * c, c, m->w_in);
-    wide_const("w_out", c, c, m->w_out);
-    wide_const("gamma", 0, c, m->gamma);
-    wide_const("bias", 0, 3 * c, m->bias);
-    line(
-        "%s e16 = gather(axis = int32(0), batch_dims = int32(0), indices = token, validate_indices = bool(false), "
-        "x = wte_h)",
-        halves("1, %d", c));
-    line("tensor<fp32, [1, %d]> e = cast(dtype = string(\"fp32\"), x = e16)", c);
-    line(
-        "tensor<fp32, [1, %d]> n = layer_norm(axes = tensor<int32, [1]>([-1]), epsilon = fp32(0x1.4f8b58p-17), "
-        "gamma = gamma, x = e)",
-        c);
-    line("tensor<fp32, [1, %d]> qkv = linear(bias = bias, weight = w_in, x = n)", 3 * c);
-    line(
-        "tensor<fp32, [1, %d]> q0, tensor<fp32, [1, %d]> k0, tensor<fp32, [1, %d]> v0 = split(axis = int32(1), "
-        "num_splits = int32(3), x = qkv)",
-        c, c, c);
-    write_head(m, "q");
-    write_head(m, "k");
-    write_head(m, "v");
-    write_cached(m, "k", "k_00");
-    write_cached(m, "v", "v_00");
-    line(
-        "tensor<fp32, [%d, 1, %d]> s = matmul(transpose_x = bool(false), transpose_y = bool(true), x = q, y = k32)",
-        h, t);
-    line("tensor<fp32, [%d, 1, %d]> sc = real_div(x = s, y = fp32(0x1p+1))", h, t);
-    line("tensor<fp32, [%d, 1, %d]> ms = add(x = sc, y = mask)", h, t);
-    line("tensor<fp32, [%d, 1, %d]> p = softmax(axis = int32(-1), x = ms)", h, t);
-    line(
-        "tensor<fp32, [%d, 1, %d]> a = matmul(transpose_x = bool(false), transpose_y = bool(false), x = p, y = v32)",
-        h, d);
-    line("tensor<fp32, [1, %d, %d]> at = transpose(perm = tensor<int32, [3]>([1, 0, 2]), x = a)", h, d);
-    line("tensor<fp32, [1, %d]> ar = reshape(shape = tensor<int32, [2]>([1, %d]), x = at)", c, c);
-    line("tensor<fp32, [1, %d]> o = linear(weight = w_out, x = ar)", c);
-    line("tensor<fp32, [1, %d]> res = add(x = e, y = o)", c);
-    line("tensor<fp32, [1, %d]> logits = linear(weight = wte, x = res)", VOCAB);
-    end("logits");
-}
-
-/* The same in double precision; only the cache is fp16. */
-static void decode_reference(const DecodeData *m, int token, int position, uint16_t *k, uint16_t *v,
-                             double *logits)
-{
-    int c = m->heads * m->d, t = m->t, d = m->d;
-    double *e = widen(m->wte + token * c, c), *n = malloc((size_t)c * sizeof *n), mean = 0, variance = 0;
-    for (int i = 0; i < c; i++)
-        mean += e[i] / c;
-    for (int i = 0; i < c; i++)
-        variance += (e[i] - mean) * (e[i] - mean) / c;
-    for (int i = 0; i < c; i++)
-        n[i] = (e[i] - mean) / sqrt(variance + 1e-5) * half_to_float(m->gamma[i]);
-    double *qkv = project(m->w_in, m->bias, n, 3 * c, c, 1), *mixed = n;
-    for (int h = 0; h < m->heads; h++) {
-        int64_t first = (int64_t)h * t * d, row = first + (int64_t)position * d;
-        for (int i = 0; i < d; i++) {
-            k[row + i] = half_from_float((float)qkv[c + h * d + i]);
-            v[row + i] = half_from_float((float)qkv[2 * c + h * d + i]);
-        }
-        double *keys = widen(k + first, (int64_t)t * d), *values = widen(v + first, (int64_t)t * d);
-        int oldest = m->window && position >= m->window ? position - m->window + 1 : 0;
-        attend(qkv + h * d, keys, values, d, d, 1, oldest, position, 0.5, mixed + h * d, 1, 1);
-        free(keys);
-        free(values);
-    }
-    double *o = project(m->w_out, NULL, mixed, c, c, 1);
-    for (int i = 0; i < c; i++)
-        o[i] += e[i];
-    double *out = project(m->wte, NULL, o, VOCAB, c, 1);
-    memcpy(logits, out, VOCAB * sizeof *out);
-    free(out);
-    free(o);
-    free(qkv);
-    free(n);
-    free(e);
-}
-
-typedef struct Decoder {
-    Device *device;
-    Kernel *kernel;
-    uint16_t *k, *v;
-    int32_t token, position;
-    float logits[VOCAB];
-    PortData data[5];
-} Decoder;
-
-static void decoder_open(Decoder *x, const Module *m, const DecodeData *data, DeviceOptions options)
-{
-    Error err;
-    size_t n = (size_t)data->heads * (size_t)data->t * (size_t)data->d;
-    x->k = calloc(n, 2);
-    x->v = calloc(n, 2);
-    Bind bind[] = {{PORT_STATE, "k_00", x->k, n * 2},
-                   {PORT_STATE, "v_00", x->v, n * 2},
-                   {PORT_INPUT, "token", &x->token, 4},
-                   {PORT_INPUT, "position", &x->position, 4},
-                   {PORT_OUTPUT, "logits", x->logits, VOCAB * 4}};
-    x->device = cpu_device_open(&options, &err);
-    x->kernel = device_compile(x->device, module_find(m, "main"), &resolver, &err);
-    CHECK(x->kernel && bind_all(x->kernel, bind, 5, x->data));
-}
-
-static bool decoder_run(Decoder *x, int token, int position, Error *err)
-{
-    Trace trace = {.step = note_step};
-    x->token = token;
-    x->position = position;
-    kinds[0] = 0;
-    return device_run(x->kernel, x->data, 5, &trace, err);
-}
-
-static void decoder_close(Decoder *x)
-{
-    kernel_release(x->kernel);
-    device_close(x->device);
-    free(x->k);
-    free(x->v);
-}
-
-static double worst_float(const float *a, const double *b, int n)
-{
-    double worst = 0;
-    for (int i = 0; i < n; i++)
-        worst = fmax(worst, fabs((double)a[i] - b[i]) / fmax(1, fabs(b[i])));
-    return worst;
-}
-
-static void decoder_errors(Decoder *x, int t)
-{
-    static const struct {
-        int token, position;
-    } bad[] = {{0, -1}, {0, 1 << 20}, {VOCAB, 0}, {-VOCAB - 1, 0}, {INT32_MIN, INT32_MAX}};
-    Error err;
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        CHECK(!decoder_run(x, bad[i].token, bad[i].position, &err) && strstr(err.text, "out of range"));
-    CHECK(!decoder_run(x, 0, t, &err) && strstr(err.text, "out of range"));
-}
-
-static void test_decode(int heads, int d, int t, int window)
-{
-    int c = heads * d;
-    DecodeData m = {heads,
-                    d,
-                    t,
-                    window,
-                    random_half(VOCAB * c, 1),
-                    random_half((int64_t)3 * c * c, 2 / sqrtf((float)c)),
-                    random_half((int64_t)c * c, 1 / sqrtf((float)c)),
-                    random_half(c, 1),
-                    random_half(3 * c, 0.5f)};
-    write_decode(&m);
-    Module *module = read_text();
-    Decoder x[4];
-    for (int i = 0; i < 4; i++)
-        decoder_open(&x[i], module, &m, (DeviceOptions){.threads = i ? i : 1, .generic = i == 0});
-    size_t n = (size_t)heads * (size_t)t * (size_t)d;
-    uint16_t *k = calloc(n, 2), *v = calloc(n, 2);
-    double logits[VOCAB];
-    Error err = {{0}};
-    for (int p = 0; p < t; p++) {
-        int token = (p * 7 + 3) % VOCAB;
-        decode_reference(&m, token, p, k, v, logits);
-        for (int i = 0; i < 4; i++) {
-            bool ok = decoder_run(&x[i], token, p, &err);
-            CHECK(ok && worst_float(x[i].logits, logits, VOCAB) <= 2e-3);
-            if (!ok)
-                printf("    %s\n", err.text);
-            if (i)
-                CHECK_TEXT(kinds,
-                           "gather layer_norm matvec state state attention+cache matvec+residual matvec");
-        }
-        CHECK(memcmp(x[1].logits, x[2].logits, sizeof x[1].logits) == 0);
-        CHECK(memcmp(x[1].logits, x[3].logits, sizeof x[1].logits) == 0);
-    }
-    CHECK(worst_half(x[1].k, k, (int64_t)n) <= ROUNDING && worst_half(x[1].v, v, (int64_t)n) <= ROUNDING);
-    CHECK(worst_half(x[0].k, k, (int64_t)n) <= ROUNDING && worst_half(x[0].v, v, (int64_t)n) <= ROUNDING);
-    decoder_errors(&x[0], t);
-    decoder_errors(&x[1], t);
-    for (int i = 0; i < 4; i++)
-        decoder_close(&x[i]);
-    module_free(module);
-    free(k);
-    free(v);
-    free(m.wte);
-    free(m.w_in);
-    free(m.w_out);
-    free(m.gamma);
-    free(m.bias);
-}
-
 /* ---- programs of many forms: fused against plain ---- */
 
 /* Runs the text, whose ports are x fp32 [ins] and out fp32 [outs]; the fused and the plain result must agree.
@@ -802,8 +287,8 @@ static void test_views(void)
     begin("tensor<fp32, [2, 3, 4]> x"); /* matmul with batches that repeat */
     line("tensor<fp32, [1, 3, 4]> t = slice_by_size(begin = " INTS(3, "1, 0, 0") ", size = " INTS(
         3, "1, 3, 4") ", x = x)");
-    line(
-        "tensor<fp32, [2, 3, 3]> s = matmul(transpose_x = bool(false), transpose_y = bool(true), x = x, y = t)");
+    line("tensor<fp32, [2, 3, 3]> s = matmul(transpose_x = bool(false), transpose_y = "
+         "bool(true), x = x, y = t)");
     line("tensor<fp32, [2, 3]> sum = reduce_sum(axes = " INTS(1, "1") ", keep_dims = bool(false), x = s)");
     line("tensor<fp32, [2, 2, 3]> out = stack(axis = int32(1), values = (sum, sum))");
     end("out");
@@ -820,9 +305,9 @@ static void test_near_misses(void)
     conv_consts();
     blob_const("w", halves("8, 8, 1, 1"), w, DT_FP16, 64);
     line("tensor<fp32, [8, 8, 1, 1]> wide = cast(dtype = string(\"fp32\"), x = w)");
-    line(
-        "tensor<fp32, [1, 8, 1, 6]> c = conv(dilations = dl, groups = gr, pad = pd, pad_type = pt, strides = st, "
-        "weight = wide, x = x)");
+    line("tensor<fp32, [1, 8, 1, 6]> c = conv(dilations = dl, groups = gr, pad = pd, pad_type = "
+         "pt, strides = st, "
+         "weight = wide, x = x)");
     line("tensor<fp32, [1, 8, 1, 6]> a = tanh(x = c)");
     line("tensor<fp32, [1, 8, 1, 6]> s = sigmoid(x = c)");
     line("tensor<fp32, [1, 8, 1, 6]> g = mul(x = s, y = c)"); /* silu, but c has another
@@ -836,9 +321,9 @@ static void test_near_misses(void)
     conv_consts();
     blob_const("half", halves("8, 8, 1, 3"), wide, DT_FP16, 192);
     line("tensor<fp32, [8, 8, 1, 3]> w = cast(dtype = string(\"fp32\"), x = half)");
-    line(
-        "tensor<fp32, [1, 8, 1, 4]> c = conv(dilations = dl, groups = gr, pad = pd, pad_type = pt, strides = st, "
-        "weight = w, x = x)");
+    line("tensor<fp32, [1, 8, 1, 4]> c = conv(dilations = dl, groups = gr, pad = pd, pad_type = "
+         "pt, strides = st, "
+         "weight = w, x = x)");
     line("tensor<fp32, [1, 8, 1, 4]> out = add(x = c, y = tensor<fp32, [4]>([1, 2, 3, 4]))");
     end("out");
     check_plain(48, 32, "conv add");
@@ -1001,9 +486,6 @@ int main(void)
     test_mlp(24, 33, "pow");
     test_mlp(16, 64, "native");
     test_mlp(16, 1, "mul");
-    test_decode(2, 4, 6, 0);
-    test_decode(3, 20, 37, 0);
-    test_decode(2, 16, 19, 5);
     test_views();
     test_near_misses();
     test_glue();

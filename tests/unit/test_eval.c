@@ -140,7 +140,8 @@ static const struct {
     {OP_LAYER_NORM, "x = f[2,2] 1 2 3 4", "f[2,2] -1.34163542 -0.447211807 0.447211807 1.34163542"},
     {OP_LAYER_NORM, "x = f[2] 1 3; axes = i[1] 0; epsilon = f 3", "f[2] -0.5 0.5"},
     {OP_BATCH_NORM,
-     "x = f[1,2,2] 1 3 5 7; mean = f[2] 1 5; variance = f[2] 4 1; epsilon = f 0; beta = f[2] 0 9; gamma = f[2] 1 2",
+     "x = f[1,2,2] 1 3 5 7; mean = f[2] 1 5; variance = f[2] 4 1; epsilon = f 0; beta = f[2] 0 "
+     "9; gamma = f[2] 1 2",
      "f[1,2,2] 0 1 9 13"},
     {OP_BATCH_NORM, "x = f[1,1,2] 1 3; mean = f[1] 1; variance = f[1] 4", "f[1,1,2] 0 0.99999875"},
     {OP_INSTANCE_NORM, "x = f[1,2,2] 1 3 10 30; epsilon = f 0; gamma = f[2] 1 2; beta = f[2] 5 0",
@@ -184,7 +185,8 @@ static const struct {
     {OP_SLICE_BY_INDEX, "x = f[2,3] 1 2 3 4 5 6; begin = i[2] 0 1; end = i[2] 2 3", "f[2,2] 2 3 5 6"},
     {OP_SLICE_BY_INDEX, "x = f[6] 1 2 3 4 5 6; begin = i[1] 1; end = i[1] -1; stride = i[1] 2", "f[2] 2 4"},
     {OP_SLICE_BY_INDEX,
-     "x = f[4] 1 2 3 4; begin = i[1] 0; end = i[1] 0; stride = i[1] -1; begin_mask = b[1] 1; end_mask = b[1] 1",
+     "x = f[4] 1 2 3 4; begin = i[1] 0; end = i[1] 0; stride = i[1] -1; begin_mask = b[1] 1; "
+     "end_mask = b[1] 1",
      "f[4] 4 3 2 1"},
     {OP_SLICE_BY_INDEX,
      "x = f[2,2] 1 2 3 4; begin = i[2] 1 0; end = i[2] 2 0; end_mask = b[2] 0 1; squeeze_mask = b[2] 1 0",
@@ -196,7 +198,8 @@ static const struct {
      "f[2,2] 1 8 3 9"},
     {OP_SLICE_UPDATE, "x = f[3] 1 2 3; update = f[1] 9; begin = i[1] 3; end = i[1] 4", "! out of range"},
     {OP_SLICE_UPDATE,
-     "x = f[2,2] 1 2 3 4; update = f[2] 8 9; begin = i[2] -1 0; end = i[2] 0 0; end_mask = b[2] 0 1; squeeze_mask = b[2] 1 0",
+     "x = f[2,2] 1 2 3 4; update = f[2] 8 9; begin = i[2] -1 0; end = i[2] 0 0; end_mask = b[2] "
+     "0 1; squeeze_mask = b[2] 1 0",
      "f[2,2] 1 2 8 9"},
     {OP_TILE, "x = f[1,2] 1 2; reps = i[2] 2 2", "f[2,4] 1 2 1 2 1 2 1 2"},
     {OP_PAD, "x = f[2] 1 2; pad = i[2] 1 2; constant_val = f 9", "f[5] 9 1 2 9 9"},
