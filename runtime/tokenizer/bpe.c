@@ -51,8 +51,11 @@ static void consider(Bpe *b, const MergeTable *merges, int32_t left)
     if (s->next < 0)
         return;
     const Merge *m = merge_table_find(merges, s->id, b->symbols[s->next].id);
-    if (m)
-        heap_push(b, (Candidate){*m, left});
+    if (!m)
+        return;
+    heap_push(b, (Candidate){*m, left});
+    if (b->undo)
+        b->undo[m->id] = *m;
 }
 
 size_t bpe_merge(Bpe *b, const MergeTable *merges, size_t count)
@@ -92,4 +95,5 @@ void bpe_free(Bpe *b)
 {
     free(b->symbols);
     free(b->heap);
+    free(b->undo);
 }

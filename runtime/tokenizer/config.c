@@ -19,7 +19,7 @@ bool config_flag(json_t *object, const char *name, bool fallback, bool *value, E
     return true;
 }
 
-static const char *string_of(json_t *object, const char *name)
+static const char *string_of(const json_t *object, const char *name)
 {
     const char *value = json_string_value(json_object_get(object, name));
     return value ? value : "";
@@ -160,6 +160,29 @@ static bool read_pre_tokenizer(Config *c, json_t *stage, const char *type)
     if (strcmp(type, "Metaspace") == 0)
         return read_metaspace(c, stage);
     return unsupported(c, "the pre-tokenizer", type);
+}
+
+static const json_t *template_of(const json_t *processor)
+{
+    const char *type = string_of(processor, "type");
+    if (strcmp(type, "TemplateProcessing") == 0)
+        return processor;
+    const json_t *list = strcmp(type, "Sequence") == 0 ? json_object_get(processor, "processors") : NULL;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(string_of(json_array_get(list, i), "type"), "TemplateProcessing") == 0)
+            return json_array_get(list, i);
+    return NULL;
+}
+
+int32_t config_begin(json_t *root)
+{
+    const json_t *template = template_of(json_object_get(root, "post_processor"));
+    const json_t *first = json_array_get(json_object_get(template, "single"), 0);
+    const char *name = string_of(json_object_get(first, "SpecialToken"), "id");
+    const json_t *token = json_object_get(json_object_get(template, "special_tokens"), name);
+    const json_t *id = json_array_get(json_object_get(token, "ids"), 0);
+    json_int_t value = json_integer_value(id);
+    return json_is_integer(id) && value >= 0 && value <= INT32_MAX ? (int32_t)value : -1;
 }
 
 bool config_read(Tokenizer *t, json_t *root, Error *err)

@@ -7,6 +7,7 @@
 #include "runtime/tokenizer/classes.h"
 #include "runtime/tokenizer/internal.h"
 #include "runtime/tokenizer/normalize.h"
+#include "runtime/tokenizer/spm.h"
 
 enum { CACHE_SLOTS = 4096, CACHED_WORD_MAX = 64 };
 
@@ -56,33 +57,92 @@ static bool byte_symbols(Encoder *e, const char *word, size_t size, size_t *coun
     return true;
 }
 
-/* A character's own token, or its bytes' tokens where all of them have one, or the unknown token. */
+/* The bytes' tokens where all of them have one, or the unknown token. Returns their number. */
+static size_t unknown_ids(const Tokenizer *t, const char *text, size_t size, int32_t ids[4])
+{
+    for (size_t i = 0; i < size; i++) {
+        ids[i] = t->byte_ids[(unsigned char)text[i]];
+        if (ids[i] < 0) {
+            ids[0] = t->unknown;
+            return 1;
+        }
+    }
+    return size;
+}
+
+/* Characters that are no piece come out as unknown_ids, at once or, where pieces have them, after merging. */
+static bool add_symbols(Encoder *e, const char *text, size_t size, size_t *count)
+{
+    const Tokenizer *t = e->t;
+    int32_t ids[4] = {-1};
+    size_t n = unknown_ids(t, text, size, ids);
+    if (ids[0] < 0)
+        return no_token(e, text, size);
+    int32_t part = t->spm ? spm_part(t, text, size) : -1;
+    if (part >= 0)
+        ids[0] = part;
+    for (size_t i = 0; i < (part >= 0 ? 1 : n); i++)
+        e->bpe.symbols[(*count)++].id = ids[i];
+    return true;
+}
+
+/* User-defined pieces of SentencePiece come before characters. */
 static bool character_symbols(Encoder *e, const char *word, size_t size, size_t *count)
 {
     const Tokenizer *t = e->t;
     Symbol *s = bpe_symbols(&e->bpe, size);
-    size_t n = 0;
-    bool last_unknown = false;
+    *count = 0;
     for (size_t i = 0; i < size;) {
+        const AddedToken *user = t->spm ? spm_user_piece(t->spm, word + i, size - i) : NULL;
         int length;
         char_class((const unsigned char *)word + i, (const unsigned char *)word + size, &length);
-        int32_t id = piece_index_find(&t->index, t->keys, word + i, (size_t)length);
-        bool bytes = id < 0;
-        for (int k = 0; k < length && bytes; k++)
-            bytes = t->byte_ids[(unsigned char)word[i + (size_t)k]] >= 0;
-        bool unknown = id < 0 && !bytes;
-        if (unknown && (id = t->unknown) < 0)
-            return no_token(e, word + i, (size_t)length);
-        if (bytes)
-            for (int k = 0; k < length; k++)
-                s[n++].id = t->byte_ids[(unsigned char)word[i + (size_t)k]];
-        else if (!(unknown && last_unknown && t->fuse_unknown))
-            s[n++].id = id;
-        last_unknown = unknown;
-        i += (size_t)length;
+        size_t n = user ? user->text.size : (size_t)length;
+        int32_t id = user ? user->id : piece_index_find(&t->index, t->keys, word + i, n);
+        if (id >= 0)
+            s[(*count)++].id = id;
+        else if (!add_symbols(e, word + i, n, count))
+            return false;
+        i += n;
     }
-    *count = n;
     return true;
+}
+
+/* The pieces of the best cut; there is nothing left to merge. */
+static bool unigram_symbols(Encoder *e, const char *word, size_t size, size_t *count)
+{
+    Symbol *s = bpe_symbols(&e->bpe, size);
+    bool ok = true;
+    Cut *cuts;
+    size_t pieces = unigram_cut(e->t->spm, word, size, &cuts), at = 0;
+    *count = 0;
+    for (size_t i = 0; i < pieces && ok; at = cuts[i++].end) {
+        if (cuts[i].id >= 0)
+            s[(*count)++].id = cuts[i].id;
+        else
+            ok = add_symbols(e, word + at, cuts[i].end - at, count);
+    }
+    free(cuts);
+    return ok;
+}
+
+/* Puts what a symbol has become. Of unknown tokens since `start`, a run is one where the tokenizer says so.
+ */
+static void put_symbol(Encoder *e, int32_t id, size_t start)
+{
+    const Tokenizer *t = e->t;
+    if (id >= t->size) {
+        const Slice *part = &t->spm->parts[id - t->size];
+        int32_t ids[4];
+        size_t n = unknown_ids(t, part->data, part->size, ids);
+        for (size_t i = 0; i < n; i++)
+            put_symbol(e, ids[i], start);
+    } else if (e->bpe.undo && t->spm->kinds[id] == PIECE_UNUSED && e->bpe.undo[id].rank >= 0) {
+        Merge last = e->bpe.undo[id]; /* an unused piece is taken apart again */
+        put_symbol(e, last.left, start);
+        put_symbol(e, last.right, start);
+    } else if (id != t->unknown || !t->fuse_unknown || e->count == start || e->ids[e->count - 1] != id) {
+        put(e, id);
+    }
 }
 
 static bool merge_word(Encoder *e, const char *word, size_t size)
@@ -96,11 +156,15 @@ static bool merge_word(Encoder *e, const char *word, size_t size)
         }
     }
     size_t count;
-    if (!(t->kind == TOKENIZER_BYTES ? byte_symbols : character_symbols)(e, word, size, &count))
+    bool unigram = t->spm && t->spm->unigram;
+    if (!(t->kind == TOKENIZER_BYTES ? byte_symbols
+          : unigram                  ? unigram_symbols
+                                     : character_symbols)(e, word, size, &count))
         return false;
     count = bpe_merge(&e->bpe, &t->merges, count);
+    size_t start = e->count;
     for (size_t i = 0; i < count; i++)
-        put(e, e->bpe.symbols[i].id);
+        put_symbol(e, e->bpe.symbols[i].id, start);
     return true;
 }
 
@@ -207,13 +271,34 @@ static const char *prepared(Encoder *e, const char *text, size_t *size, bool pre
     return copy;
 }
 
+/* Moves a text to where it stays as long as the encoder. */
+static const char *kept(Encoder *e, Text *text, size_t *size)
+{
+    const char *copy = arena_copy(&e->copies, text_cstr(text), *size = text->size);
+    text_free(text);
+    return copy;
+}
+
 static const char *composed(Encoder *e, const char *text, size_t *size)
 {
     Text out = {0};
     normalize_nfc(text, *size, &out);
-    const char *copy = arena_copy(&e->copies, out.data, *size = out.size);
-    text_free(&out);
-    return copy;
+    return kept(e, &out, size);
+}
+
+static bool encode_pieces(Encoder *e, const char *text, size_t size)
+{
+    Text out = {0};
+    spm_prepare(e->t->spm, text, size, &out);
+    text = kept(e, &out, &size);
+    while (size) {
+        size_t length = spm_word(e->t->spm, text, size);
+        if (!encode_word(e, text, length))
+            return false;
+        text += length;
+        size -= length;
+    }
+    return true;
 }
 
 /* A stretch of text without added tokens. first: it is at the start of the whole text. */
@@ -221,6 +306,8 @@ static bool encode_stretch(Encoder *e, const char *text, size_t size, bool first
 {
     if (!size)
         return true;
+    if (e->t->spm)
+        return encode_pieces(e, text, size);
     if (e->t->nfc)
         text = composed(e, text, &size);
     bool prefix = wants_prefix(e->t, text, size, first);
@@ -229,37 +316,17 @@ static bool encode_stretch(Encoder *e, const char *text, size_t size, bool first
     return e->t->digits == DIGITS_STAY ? encode_words(e, text, size) : encode_digits(e, text, size);
 }
 
-/* The first of the added tokens low up to high whose byte `depth` is at least c. */
-static int added_bound(const Tokenizer *t, int low, int high, size_t depth, int c)
-{
-    while (low < high) {
-        int middle = low + (high - low) / 2;
-        if ((unsigned char)t->added[middle].text.data[depth] < c)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* The longest added token that the text starts with, or NULL. Tokens are sorted: those that share the
- * bytes read so far are neighbours, from low up to high, the one that ends here first. */
+/* The longest added token that the text starts with, or NULL. */
 static const AddedToken *added_at(const Tokenizer *t, const char *text, size_t size, bool special)
 {
-    int c = (unsigned char)text[0], low = t->added_first[c], high = t->added_first[c + 1];
+    int c = (unsigned char)*text;
+    if (t->added.first[c] == t->added.first[c + 1])
+        return NULL;
+    PrefixWalk walk = prefix_walk(&t->added, text, size);
     const AddedToken *best = NULL;
-    for (size_t depth = 1; low < high; depth++) {
-        if (t->added[low].text.size == depth) {
-            if (special || !t->added[low].special)
-                best = &t->added[low];
-            low++;
-        }
-        if (depth == size)
-            break;
-        c = (unsigned char)text[depth];
-        low = added_bound(t, low, high, depth, c);
-        high = added_bound(t, low, high, depth, c + 1);
-    }
+    for (const AddedToken *token; (token = prefix_walk_next(&walk)) != NULL;)
+        if (special || !token->special)
+            best = token;
     return best;
 }
 
@@ -283,7 +350,7 @@ static bool encode_text(Encoder *e, const char *text, size_t size, bool special)
 {
     size_t start = 0, at = 0;
     while (at < size) {
-        const AddedToken *token = e->t->added_count ? added_at(e->t, text + at, size - at, special) : NULL;
+        const AddedToken *token = e->t->added.count ? added_at(e->t, text + at, size - at, special) : NULL;
         if (!token) {
             at++;
             continue;
@@ -312,6 +379,10 @@ bool tokenizer_encode(const Tokenizer *t, const char *text, size_t size, bool pa
     Encoder *e = xcalloc(1, sizeof *e);
     e->t = t;
     e->err = err;
+    if (t->spm && t->spm->has_unused && !t->spm->unigram) {
+        e->bpe.undo = xmalloc((size_t)t->size * sizeof *e->bpe.undo);
+        memset(e->bpe.undo, 0xff, (size_t)t->size * sizeof *e->bpe.undo);
+    }
     bool ok = encode_text(e, text, size, parse_special);
     if (ok && e->count) {
         *ids = xrealloc(*ids, (*count + e->count) * sizeof **ids);
@@ -325,17 +396,19 @@ bool tokenizer_encode(const Tokenizer *t, const char *text, size_t size, bool pa
     return ok;
 }
 
+/* The space that was put before the text is taken away; of SentencePiece's where spaces collapse, all at the
+ * start. What stands for an unknown character stays. */
 void tokenizer_decode(const Tokenizer *t, const int32_t *ids, size_t count, Text *out)
 {
-    bool first = true;
+    bool first = true, collapse = t->spm && t->spm->collapse_spaces;
     for (size_t i = 0; i < count; i++) {
         size_t size;
         const char *piece = tokenizer_piece(t, ids[i], &size);
         if (!piece || tokenizer_is_special(t, ids[i]))
             continue;
-        bool prefix = first && t->prefix != PREFIX_NEVER && size && piece[0] == ' ';
+        bool prefix = first && t->prefix != PREFIX_NEVER && size && piece[0] == ' ' && ids[i] != t->unknown;
         text_add(out, piece + prefix, size - prefix);
-        first = false;
+        first = first && collapse && size == prefix;
     }
 }
 
@@ -349,6 +422,11 @@ const char *tokenizer_piece(const Tokenizer *t, int32_t id, size_t *length)
     bool known = id >= 0 && id < t->size;
     *length = known ? t->pieces[id].size : 0;
     return known ? t->pieces[id].data : NULL;
+}
+
+int32_t tokenizer_begin(const Tokenizer *t)
+{
+    return t->begin;
 }
 
 bool tokenizer_is_special(const Tokenizer *t, int32_t id)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "runtime/tokenizer/alphabet.h"
-#include "runtime/tokenizer/internal.h"
+#include "runtime/tokenizer/write.h"
 
 enum { QUOTED = 80 };
 
@@ -18,21 +18,6 @@ typedef struct Source {
     Text lines; /* the merges as a JSON list, without its brackets */
     Error *err;
 } Source;
-
-static void add_quoted(Text *out, const char *text, size_t size)
-{
-    text_putc(out, '"');
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c < 0x20)
-            text_printf(out, "\\u%04x", c);
-        else if (c == '"' || c == '\\')
-            text_printf(out, "\\%c", c);
-        else
-            text_putc(out, (char)c);
-    }
-    text_putc(out, '"');
-}
 
 static bool read_vocab(Source *s, const char *text, size_t size)
 {
@@ -112,7 +97,7 @@ static bool read_merge(Source *s, const char *text, size_t size, size_t line, in
                          error_quote(shown, sizeof shown, text, (long)size));
     s->made[m.id] = true;
     text_puts(&s->lines, rank ? ",\n" : "\n");
-    add_quoted(&s->lines, text, size);
+    write_quoted(&s->lines, text, size);
     return true;
 }
 
@@ -163,11 +148,8 @@ static void write(const Source *s, Text *out)
     for (size_t id = 0; id < s->size; id++) {
         if (!s->special[id])
             continue;
-        text_printf(out, "%s{\"id\": %zu, \"content\": ", separator, id);
-        add_quoted(out, s->piece[id], strlen(s->piece[id]));
-        text_puts(out,
-                  ", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, "
-                  "\"special\": true}");
+        text_puts(out, separator);
+        write_added(out, (int32_t)id, s->piece[id], strlen(s->piece[id]), true);
         separator = ",\n";
     }
     text_puts(
@@ -183,7 +165,7 @@ static void write(const Source *s, Text *out)
         "\"byte_fallback\": false, \"ignore_merges\": false,\n\"vocab\": {");
     for (size_t id = 0; id < s->size; id++) {
         text_puts(out, id ? ",\n" : "\n");
-        add_quoted(out, s->piece[id], strlen(s->piece[id]));
+        write_quoted(out, s->piece[id], strlen(s->piece[id]));
         text_printf(out, ": %zu", id);
     }
     text_puts(out, "},\n\"merges\": [");

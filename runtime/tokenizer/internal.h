@@ -63,6 +63,26 @@ typedef struct AddedToken {
     bool left, right; /* takes the white space before, after it (lstrip, rstrip) */
 } AddedToken;
 
+/* Tokens of at least one byte each, sorted by text. */
+typedef struct TokenSet {
+    AddedToken *tokens;
+    int count;
+    int first[257]; /* those that start with byte b: first[b] up to first[b + 1] */
+} TokenSet;
+
+/* Sorts the tokens and fills in `first`. Returns a token whose text another one has, or NULL. */
+const AddedToken *token_set_index(TokenSet *set);
+
+/* The tokens that a text starts with, shorter ones first. */
+typedef struct PrefixWalk {
+    const TokenSet *set;
+    const char *text;
+    size_t size, depth;
+    int low, high;
+} PrefixWalk;
+PrefixWalk prefix_walk(const TokenSet *set, const char *text, size_t size);
+const AddedToken *prefix_walk_next(PrefixWalk *w); /* NULL: no more */
+
 /* What the symbols are that merging starts from. */
 typedef enum TokenizerKind {
     TOKENIZER_BYTES,      /* the bytes of a word, in the alphabet of alphabet.h (GPT-2, Llama 3, Qwen) */
@@ -79,6 +99,8 @@ typedef enum PrefixSpace {
 
 /* What is cut out before the split pattern is applied (the Digits pre-tokenizer). */
 typedef enum DigitSplit { DIGITS_STAY, DIGITS_RUNS, DIGITS_SINGLE } DigitSplit;
+
+typedef struct Spm Spm;
 
 struct Tokenizer {
     Arena arena; /* everything but the two tables */
@@ -100,9 +122,9 @@ struct Tokenizer {
     const SplitPattern *pattern; /* NULL: none */
     bool split_spaces;           /* a word starts at every U+2581 (Metaspace) */
 
-    AddedToken *added; /* sorted by text */
-    int added_count;
-    int added_first[257]; /* those that start with byte b: added_first[b] up to added_first[b + 1] */
+    TokenSet added;
+    int32_t begin; /* the token that texts begin with, or -1 */
+    Spm *spm;      /* what is particular to SentencePiece's vocabularies; NULL: not one of them */
 };
 
 /* U+2581, which TOKENIZER_CHARACTERS vocabularies write for a space. */
@@ -123,6 +145,7 @@ typedef struct Bpe {
     size_t symbol_cap;
     Candidate *heap;
     size_t heap_count, heap_cap;
+    Merge *undo; /* by id: the last pair that could have become it; NULL: not wanted */
 } Bpe;
 
 /* Room for `count` symbols, of which the caller fills in the ids. */

@@ -6,6 +6,7 @@
 #include "runtime/tokenizer/alphabet.h"
 #include "runtime/tokenizer/config.h"
 #include "runtime/tokenizer/internal.h"
+#include "runtime/tokenizer/spm.h"
 
 /* Added tokens are looked for at every byte of a text; real ones have tens of bytes. */
 enum { ADDED_TOKEN_MAX = 1024, QUOTED = 80 };
@@ -53,8 +54,7 @@ static bool count_ids(Tokenizer *t, json_t *vocab, json_t *added, Error *err)
     return true;
 }
 
-/* <0xNN> with upper-case digits, or -1. */
-static int byte_token(const char *key)
+int config_byte_token(const char *key)
 {
     static const char digits[] = "0123456789ABCDEF";
     if (strlen(key) != 6 || memcmp(key, "<0x", 3) != 0 || key[5] != '>' || !strchr(digits, key[3]) ||
@@ -68,7 +68,7 @@ static Slice character_piece(Tokenizer *t, const char *key, int32_t id, bool byt
 {
     size_t size = strlen(key), n = 0;
     char *piece = arena_str(&t->arena, key, size);
-    int byte = byte_fallback ? byte_token(key) : -1;
+    int byte = byte_fallback ? config_byte_token(key) : -1;
     if (byte >= 0) {
         t->byte_ids[byte] = id;
         piece[0] = (char)byte;
@@ -239,32 +239,16 @@ static bool read_added_token(Tokenizer *t, json_t *entry, AddedToken *token, Err
     return true;
 }
 
-static int compare_added(const void *left, const void *right)
-{
-    const Slice *a = &((const AddedToken *)left)->text, *b = &((const AddedToken *)right)->text;
-    int order = memcmp(a->data, b->data, a->size < b->size ? a->size : b->size);
-    return order ? order : (a->size > b->size) - (a->size < b->size);
-}
-
 static bool read_added(Tokenizer *t, json_t *added, Error *err)
 {
     size_t count = json_array_size(added);
     char shown[QUOTED];
-    t->added = arena_many(&t->arena, count, AddedToken);
-    t->added_count = (int)count;
+    t->added = (TokenSet){.tokens = arena_many(&t->arena, count, AddedToken), .count = (int)count};
     for (size_t i = 0; i < count; i++)
-        if (!read_added_token(t, json_array_get(added, i), &t->added[i], err))
+        if (!read_added_token(t, json_array_get(added, i), &t->added.tokens[i], err))
             return false;
-    qsort(t->added, count, sizeof *t->added, compare_added);
-    for (size_t i = 1; i < count; i++)
-        if (compare_added(&t->added[i - 1], &t->added[i]) == 0)
-            return error_set(err, "the added token \"%s\" is there twice",
-                             quoted(shown, t->added[i].text.data));
-    for (size_t i = 0; i < count; i++)
-        t->added_first[(unsigned char)t->added[i].text.data[0] + 1]++;
-    for (int byte = 0; byte < 256; byte++)
-        t->added_first[byte + 1] += t->added_first[byte];
-    return true;
+    const AddedToken *twice = token_set_index(&t->added);
+    return !twice || error_set(err, "the added token \"%s\" is there twice", quoted(shown, twice->text.data));
 }
 
 /* Options of the BPE model that change its answers. */
@@ -320,6 +304,21 @@ static bool read_model(Tokenizer *t, json_t *model, json_t *added, Error *err)
            read_merges(t, json_object_get(model, "merges"), err) && read_added(t, added, err);
 }
 
+static bool read_file(Tokenizer *t, json_t *root, Error *err)
+{
+    json_t *model = json_object_get(root, "model");
+    const char *type = json_string_value(json_object_get(model, "type"));
+    t->begin = -1;
+    if (!json_is_object(root))
+        return error_set(err, "a tokenizer.json is a JSON object, this is none");
+    if (type && strcmp(type, "SentencePiece") == 0)
+        return spm_read(t, model, err);
+    if (!config_read(t, root, err) || !read_model(t, model, json_object_get(root, "added_tokens"), err))
+        return false;
+    t->begin = config_begin(root);
+    return t->begin < t->size || error_set(err, "the token %d that texts begin with is none", (int)t->begin);
+}
+
 Tokenizer *tokenizer_open(const char *json, size_t size, Error *err)
 {
     json_error_t problem;
@@ -331,9 +330,7 @@ Tokenizer *tokenizer_open(const char *json, size_t size, Error *err)
         return NULL;
     }
     Tokenizer *t = xcalloc(1, sizeof *t);
-    bool ok = json_is_object(root) || error_set(err, "a tokenizer.json is a JSON object, this is none");
-    ok = ok && config_read(t, root, err) &&
-         read_model(t, json_object_get(root, "model"), json_object_get(root, "added_tokens"), err);
+    bool ok = read_file(t, root, err);
     json_decref(root);
     if (ok)
         return t;
@@ -345,6 +342,7 @@ void tokenizer_close(Tokenizer *t)
 {
     if (!t)
         return;
+    spm_close(t->spm);
     piece_index_free(&t->index);
     merge_table_free(&t->merges);
     arena_free(&t->arena);

@@ -35,6 +35,13 @@ static const SplitPattern patterns[] = {
 };
 
 const SplitPattern *const split_gpt2 = &patterns[0];
+const SplitPattern *const split_llama3 = &patterns[2];
+const SplitPattern *const split_qwen2 = &patterns[3];
+
+const char *split_pattern_regex(const SplitPattern *pattern)
+{
+    return pattern->regex;
+}
 
 const SplitPattern *split_pattern_find(const char *regex)
 {

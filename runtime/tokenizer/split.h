@@ -9,9 +9,13 @@ typedef struct SplitPattern SplitPattern;
 
 /* GPT-2's pattern, which the ByteLevel pre-tokenizer uses when the file gives none. */
 extern const SplitPattern *const split_gpt2;
+extern const SplitPattern *const split_llama3; /* the same as cl100k */
+extern const SplitPattern *const split_qwen2;
 
 /* The pattern written as this regular expression in a tokenizer.json, or NULL where it is not known. */
 const SplitPattern *split_pattern_find(const char *regex);
+
+const char *split_pattern_regex(const SplitPattern *pattern);
 
 /* The length (above 0) of the first word of a text of `size` > 0 bytes. */
 size_t split_next(const SplitPattern *pattern, const char *text, size_t size);

@@ -42,6 +42,9 @@ bool tokenizer_is_special(const Tokenizer *t, int32_t id);
 /* The id of the token whose bytes (a special token's name) are exactly `piece`, or -1. */
 int32_t tokenizer_find(const Tokenizer *t, const char *piece);
 
+/* The token that this tokenizer's texts begin with, or -1: it is for the caller to put it there. */
+int32_t tokenizer_begin(const Tokenizer *t);
+
 /* Appends the bytes of `count` tokens; special tokens and ids that do not exist add nothing. */
 void tokenizer_decode(const Tokenizer *t, const int32_t *ids, size_t count, Text *out);
 
