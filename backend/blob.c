@@ -75,7 +75,8 @@ static bool read_chunk(Output *o, const BlobRecord *r, int64_t first, int64_t co
         fill_mask(r, first, count, o->buffer);
         return true;
     }
-    return o->weights->read(o->weights->context, &r->ref, r->type, first, count, r->type->dtype, o->buffer, err);
+    return o->weights->read(o->weights->context, &r->ref, r->type, first, count, r->type->dtype, o->buffer,
+                            err);
 }
 
 static bool put_payload(Output *o, const BlobRecord *r, Error *err)

@@ -13,9 +13,9 @@ enum { BLOB_ALIGN = 64 };
 /* One constant in a blob file. */
 typedef struct BlobRecord {
     WeightRef ref;
-    const Type *type;  /* fp16 or fp32, static */
-    uint64_t offset;   /* of the record header: what BLOBFILE(offset =) names */
-    uint64_t size;     /* payload bytes */
+    const Type *type; /* fp16 or fp32, static */
+    uint64_t offset;  /* of the record header: what BLOBFILE(offset =) names */
+    uint64_t size;    /* payload bytes */
 } BlobRecord;
 
 typedef struct BlobFile BlobFile;
@@ -29,8 +29,8 @@ struct BlobFile {
 /* Adds a record and lays it out; returns its offset. Memory comes from `a`. */
 uint64_t blob_add(Arena *a, BlobFile *file, const WeightRef *ref, const Type *type);
 
-/* Writes the file to PATH, streaming the numbers through a fixed buffer. `hex` gets its SHA-256. `progress` (may be NULL)
- * is called with the payload bytes written since its last call. */
+/* Writes the file to PATH, streaming the numbers through a fixed buffer. `hex` gets its SHA-256. `progress`
+ * (may be NULL) is called with the payload bytes written since its last call. */
 MUST_USE bool blob_write(const BlobFile *file, const char *path, const WeightSource *weights, char hex[65],
                          void (*progress)(void *context, uint64_t bytes), void *context, Error *err);
 

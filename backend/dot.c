@@ -76,8 +76,9 @@ static void put_group(Text *out, const Func *f, int group)
 {
     const char *indent = group ? "    " : "  ";
     if (group)
-        text_printf(out, "  subgraph cluster_%d {\n    label=\"%s\"; color=\"#7a9e4d\"; fontcolor=\"#4d6b28\";\n", group,
-                    f->group[group].name);
+        text_printf(out,
+                    "  subgraph cluster_%d {\n    label=\"%s\"; color=\"#7a9e4d\"; fontcolor=\"#4d6b28\";\n",
+                    group, f->group[group].name);
     for (const Op *op = f->first; op; op = op->next)
         if (op->group == group && op->code != OP_CONST && op->results)
             put_op_node(out, op, indent);
@@ -88,11 +89,11 @@ static void put_group(Text *out, const Func *f, int group)
 static void put_edges(Text *out, const Op *op)
 {
     FOR_EACH_ARG(op, slot)
-        if (!is_small_const(*slot)) {
-            const Value *from = (*slot)->def && (*slot)->def->code != OP_CONST ? (*slot)->def->result[0] : *slot;
-            if (op->results && from->name)
-                text_printf(out, "  \"%s\" -> \"%s\";\n", from->name, op->result[0]->name);
-        }
+    if (!is_small_const(*slot)) {
+        const Value *from = (*slot)->def && (*slot)->def->code != OP_CONST ? (*slot)->def->result[0] : *slot;
+        if (op->results && from->name)
+            text_printf(out, "  \"%s\" -> \"%s\";\n", from->name, op->result[0]->name);
+    }
 }
 
 void dot_print(Text *out, const Func *f)
@@ -112,7 +113,8 @@ void dot_print(Text *out, const Func *f)
     for (int i = 0; i < f->outputs; i++) {
         const Value *v = f->output[i];
         const char *from = v->def ? v->def->result[0]->name : v->name;
-        text_printf(out, "  \"output %s\" [shape=oval, fillcolor=\"#d7e8f3\", label=\"%s\"];\n", v->name, v->name);
+        text_printf(out, "  \"output %s\" [shape=oval, fillcolor=\"#d7e8f3\", label=\"%s\"];\n", v->name,
+                    v->name);
         text_printf(out, "  \"%s\" -> \"output %s\";\n", from, v->name);
     }
     text_puts(out, "}\n");

@@ -85,8 +85,8 @@ static json_t *entry(const Entry *e)
         json_array_append_new(buffers, typed(e->buffer[i].name, e->buffer[i].type));
     for (int i = 0; i < e->steps; i++)
         json_array_append_new(steps, step(&e->step[i]));
-    return json_pack("{s:s, s:I, s:o, s:o}", "kind", kinds[e->kind], "bucket", (json_int_t)e->bucket, "buffers",
-                     buffers, "steps", steps);
+    return json_pack("{s:s, s:I, s:o, s:o}", "kind", kinds[e->kind], "bucket", (json_int_t)e->bucket,
+                     "buffers", buffers, "steps", steps);
 }
 
 static json_t *entries(const Plan *plan)
@@ -101,8 +101,8 @@ static json_t *listed(const ManifestFile *f, int count)
 {
     json_t *list = json_array();
     for (int i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "path", f[i].path, "size", (json_int_t)f[i].size,
-                                              "sha256", f[i].sha256));
+        json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "path", f[i].path, "size",
+                                              (json_int_t)f[i].size, "sha256", f[i].sha256));
     return list;
 }
 

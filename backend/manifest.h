@@ -11,7 +11,8 @@ typedef struct ManifestFile {
     char sha256[65];
 } ManifestFile;
 
-/* The manifest's text (docs/package.md), files in the order given. Has "tokenizer" where a file of that name is listed. */
+/* The manifest's text (docs/package.md), files in the order given. Has "tokenizer" where a file of that name
+ * is listed. */
 void manifest_print(Text *out, const Plan *plan, const ManifestFile *files, int count);
 
 #endif

@@ -1,5 +1,5 @@
-/* Writes a Plan as a package: a folder with manifest.json, mil/, weights/ and the files that ride along. The format
- * is docs/package.md. Same plan, same weights: same bytes. */
+/* Writes a Plan as a package: a folder with manifest.json, mil/, weights/ and the files that ride along. The
+ * format is docs/package.md. Same plan, same weights: same bytes. */
 #ifndef BACKEND_PACKAGE_H
 #define BACKEND_PACKAGE_H
 
@@ -22,17 +22,19 @@ typedef struct PackageOptions {
     void *context;
 } PackageOptions;
 
-/* Gives every weight of the plan its place in a blob file: all LIT_WEIGHT constants become LIT_BLOB, so that the programs
- * print as MIL. A weight is stored once, in the file of the first ANE program that reads it ("attention_00.bin", shared by
- * all buckets) or, where only CPU programs do, in "cpu.bin"; masks go to "mask_s0032.bin". */
+/* Gives every weight of the plan its place in a blob file: all LIT_WEIGHT constants become LIT_BLOB, so that
+ * the programs print as MIL. A weight is stored once, in the file of the first ANE program that reads it
+ * ("attention_00.bin", shared by all buckets) or, where only CPU programs do, in "cpu.bin"; masks go to
+ * "mask_s0032.bin". */
 typedef struct BlobSet {
     int files, cap;
     BlobFile **file;
 } BlobSet;
 void package_place_weights(Plan *plan, BlobSet *out);
 
-/* Writes the package to PATH: in a temporary sibling that is renamed at the end. Replaces an older package there, nothing
- * else. False: nothing is left behind and the older package is as it was. Calls package_place_weights. */
+/* Writes the package to PATH: in a temporary sibling that is renamed at the end. Replaces an older package
+ * there, nothing else. False: nothing is left behind and the older package is as it was. Calls
+ * package_place_weights. */
 MUST_USE bool package_write(Plan *plan, const PackageOptions *options, const char *path, Error *err);
 
 /* Whether PATH is a folder that package_write may replace. */

@@ -22,7 +22,8 @@ static char *key_of(Arena *a, const WeightRef *w, const Type *t)
 {
     const char *dtype = dtype_info[t->dtype].name;
     if (w->kind == WEIGHT_CAUSAL_MASK)
-        return arena_printf(a, "mask %lld %lld %s", (long long)t->dim[t->rank - 1], (long long)w->window, dtype);
+        return arena_printf(a, "mask %lld %lld %s", (long long)t->dim[t->rank - 1], (long long)w->window,
+                            dtype);
     return arena_printf(a, "tensor %s %d %s", w->name, w->transposed, dtype);
 }
 
@@ -79,8 +80,8 @@ static void place_program(Placing *p, const Program *program)
         for (Op *op = program->module->func[i]->first; op; op = op->next) {
             place_constant(p, program, op);
             FOR_EACH_ARG(op, slot)
-                if ((*slot)->def && !(*slot)->def->func)
-                    place_constant(p, program, (*slot)->def);
+            if ((*slot)->def && !(*slot)->def->func)
+                place_constant(p, program, (*slot)->def);
         }
 }
 

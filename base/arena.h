@@ -33,16 +33,16 @@ void arena_free(Arena *a);
 
 /* Appends to a growable array that lives in an arena: `items` is a T *, `count` and `cap` are size_t
  * or int lvalues. Old storage stays behind in the arena (at most as much again). */
-#define arena_push(a, items, count, cap, value)                                                    \
-    do {                                                                                           \
-        if ((count) == (cap)) {                                                                    \
-            (cap) = (cap) ? 2 * (cap) : 8;                                                         \
-            void *grown_ = arena_array((a), (size_t)(cap), sizeof *(items));                       \
-            if (count)                                                                             \
-                memcpy(grown_, (items), (size_t)(count) * sizeof *(items));                        \
-            (items) = grown_;                                                                      \
-        }                                                                                          \
-        (items)[(count)++] = (value);                                                              \
+#define arena_push(a, items, count, cap, value)                                                              \
+    do {                                                                                                     \
+        if ((count) == (cap)) {                                                                              \
+            (cap) = (cap) ? 2 * (cap) : 8;                                                                   \
+            void *grown_ = arena_array((a), (size_t)(cap), sizeof *(items));                                 \
+            if (count)                                                                                       \
+                memcpy(grown_, (items), (size_t)(count) * sizeof *(items));                                  \
+            (items) = grown_;                                                                                \
+        }                                                                                                    \
+        (items)[(count)++] = (value);                                                                        \
     } while (0)
 
 /* malloc family that ends the process with a message instead of returning NULL. */

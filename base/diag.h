@@ -26,7 +26,7 @@ typedef enum { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE } DiagKind;
 
 /* Collects and prints. Zero-initialise, then set `out` (usually stderr). */
 typedef struct Diags {
-    FILE *out;   /* NULL: count only */
+    FILE *out; /* NULL: count only */
     int errors, warnings;
     int limit;   /* errors shown before the rest is only counted; 0 = 20 */
     bool quiet;  /* drop warnings */

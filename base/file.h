@@ -45,7 +45,8 @@ MUST_USE bool file_write_atomic(const char *path, const void *data, size_t size,
  * `replaceable` says it may be (NULL: never); dir_abandon removes it and frees the name.
  * Siblings left behind by a killed process are removed by the next dir_begin for the same path. */
 MUST_USE char *dir_begin(const char *path, Error *err);
-MUST_USE bool dir_commit(char *temporary, const char *path, bool (*replaceable)(const char *path), Error *err);
+MUST_USE bool dir_commit(char *temporary, const char *path, bool (*replaceable)(const char *path),
+                         Error *err);
 void dir_abandon(char *temporary);
 /* Removes a directory tree (symbolic links are removed, not followed). */
 MUST_USE bool dir_remove(const char *path, Error *err);

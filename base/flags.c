@@ -17,7 +17,8 @@ static bool matches(const char *spelling, const char *text, size_t length)
 static const Flag *find(const Flag *flags, int count, const char *text, size_t length)
 {
     for (int i = 0; i < count; i++)
-        if (flags[i].kind != FLAG_GROUP && (matches(flags[i].name, text, length) || matches(flags[i].other, text, length)))
+        if (flags[i].kind != FLAG_GROUP &&
+            (matches(flags[i].name, text, length) || matches(flags[i].other, text, length)))
             return &flags[i];
     return NULL;
 }
@@ -47,7 +48,8 @@ static bool set_int(const Flag *f, const char *value, Error *err)
     errno = 0;
     long long v = strtoll(value, &end, 10);
     if (end == value || *end || errno || (double)v < f->least || (double)v > f->most)
-        return error_set(err, "%s: \"%s\" is not a whole number from %.0f to %.0f", f->name, value, f->least, f->most);
+        return error_set(err, "%s: \"%s\" is not a whole number from %.0f to %.0f", f->name, value, f->least,
+                         f->most);
     *(int64_t *)f->target = v;
     return true;
 }
@@ -71,20 +73,15 @@ static void push(FlagList *list, const char *value)
 static bool set(const Flag *f, const char *value, Error *err)
 {
     switch (f->kind) {
-    case FLAG_INT:
-        return set_int(f, value, err);
-    case FLAG_NUMBER:
-        return set_number(f, value, err);
-    case FLAG_LIST:
-        push(f->target, value);
-        return true;
-    default:
-        *(const char **)f->target = value;
-        return true;
+    case FLAG_INT: return set_int(f, value, err);
+    case FLAG_NUMBER: return set_number(f, value, err);
+    case FLAG_LIST: push(f->target, value); return true;
+    default: *(const char **)f->target = value; return true;
     }
 }
 
-bool flags_parse(const Flag *flags, int count, int argc, char **argv, const char **rest, int *rests, Error *err)
+bool flags_parse(const Flag *flags, int count, int argc, char **argv, const char **rest, int *rests,
+                 Error *err)
 {
     bool only_rest = false;
     *rests = 0;

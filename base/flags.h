@@ -1,5 +1,5 @@
-/* Command lines from a table: each flag is one row with its name, argument, range, help and the variable it sets. The
- * same row makes the help text, so the two cannot disagree. */
+/* Command lines from a table: each flag is one row with its name, argument, range, help and the variable it
+ * sets. The same row makes the help text, so the two cannot disagree. */
 #ifndef BASE_FLAGS_H
 #define BASE_FLAGS_H
 
@@ -32,8 +32,9 @@ typedef struct Flag {
     const char *help;
 } Flag;
 
-/* Reads argv[1..argc). What is no flag goes to `rest` (room for argc). "--flag value", "--flag=value" and "--" (no flags
- * behind it) are understood; a lone "-" is no flag. Lists are malloc'ed; the caller frees their `item`. */
+/* Reads argv[1..argc). What is no flag goes to `rest` (room for argc). "--flag value", "--flag=value" and
+ * "--" (no flags behind it) are understood; a lone "-" is no flag. Lists are malloc'ed; the caller frees
+ * their `item`. */
 MUST_USE bool flags_parse(const Flag *flags, int count, int argc, char **argv, const char **rest, int *rests,
                           Error *err);
 

@@ -1,9 +1,9 @@
-/* The one graph: typed SSA, lowered to from .anel and read from MIL text. Everything below a Module lives in its
- * arena and dies with it.
+/* The one graph: typed SSA, lowered to from .anel and read from MIL text. Everything below a Module lives in
+ * its arena and dies with it.
  *
- * An argument is always a Value: a reference to a parameter or to another op's result, or a constant. A constant is
- * an op (OP_CONST); one that was written in place of a reference (`axis = int32(0)`) is an OP_CONST that is not in
- * the function's list and prints in place.
+ * An argument is always a Value: a reference to a parameter or to another op's result, or a constant. A
+ * constant is an op (OP_CONST); one that was written in place of a reference (`axis = int32(0)`) is an
+ * OP_CONST that is not in the function's list and prints in place.
  */
 #ifndef IR_IR_H
 #define IR_IR_H
@@ -60,17 +60,17 @@ typedef struct Literal Literal;
 typedef enum WeightKind { WEIGHT_TENSOR, WEIGHT_CAUSAL_MASK } WeightKind;
 typedef struct WeightRef {
     WeightKind kind;
-    const char *name;   /* WEIGHT_TENSOR: the checkpoint's tensor, e.g. "h.0.attn.c_attn.weight" */
-    bool transposed;    /* the checkpoint holds [in, out], the value is [out, in] */
-    int64_t window;     /* WEIGHT_CAUSAL_MASK: query q sees keys q-window+1 .. q; 0 = all up to q.
-                         * Element (q, k) is 0 where seen and MASKED otherwise; the last two axes are q and k. */
+    const char *name; /* WEIGHT_TENSOR: the checkpoint's tensor, e.g. "h.0.attn.c_attn.weight" */
+    bool transposed;  /* the checkpoint holds [in, out], the value is [out, in] */
+    int64_t window;   /* WEIGHT_CAUSAL_MASK: query q sees keys q-window+1 .. q; 0 = all up to q.
+                       * Element (q, k) is 0 where seen and MASKED otherwise; the last two axes are q and k. */
 } WeightRef;
 
 /* Never -inf on the ANE: facts and sources in docs/devices.md. fp16-exact. */
 #define MASKED (-10000.0)
 
 typedef enum LiteralKind {
-    LIT_INT,    /* also bool (0, 1) and symbolic dimensions (DIM_S, DIM_T) in a shape */
+    LIT_INT, /* also bool (0, 1) and symbolic dimensions (DIM_S, DIM_T) in a shape */
     LIT_FLOAT,
     LIT_STRING,
     LIT_BLOB,   /* BLOBFILE(path, offset) */
@@ -100,9 +100,9 @@ struct Value {
     Op *def;          /* NULL for a parameter */
     int index;        /* among def's results */
     Span span;
-    Value *forward;   /* set by value_replace until func_settle */
-    int uses;         /* filled by func_count_uses */
-    void *mark;       /* scratch of the pass that runs; NULL between passes */
+    Value *forward; /* set by value_replace until func_settle */
+    int uses;       /* filled by func_count_uses */
+    void *mark;     /* scratch of the pass that runs; NULL between passes */
 };
 
 typedef struct Arg {
@@ -126,7 +126,7 @@ struct Op {
     const char *label;    /* the `name` attribute; NULL: absent */
     int args;             /* of a known op: all operands of ops.def, in that order */
     Arg *arg;
-    int attrs;            /* all but name and val, sorted by key when printed */
+    int attrs; /* all but name and val, sorted by key when printed */
     Attr *attr;
     int results;
     Value **result;
@@ -192,14 +192,15 @@ void op_set_list(Op *op, const char *key, Value *const *v, int count);
 Value *op_arg(const Op *op, const char *key);
 const Arg *op_find_arg(const Op *op, const char *key); /* NULL: no such key, or not given */
 Value *op_add_result(Op *op, const char *name, const Type *type);
-/* Computes the result types by the op's rule and adds the results, named after `stem` (fresh names). False: the
- * arguments do not fit; the text of err says how, with both shapes. */
+/* Computes the result types by the op's rule and adds the results, named after `stem` (fresh names). False:
+ * the arguments do not fit; the text of err says how, with both shapes. */
 MUST_USE bool op_infer(Op *op, const char *stem, Error *err);
 void op_unlink(Op *op);
 /* Moves an op that is already in the function before another. */
 void op_move_before(Op *op, Op *before);
 
-/* Constants as values. `named`: an op in the list before `before` (NULL: at the end), else written in place. */
+/* Constants as values. `named`: an op in the list before `before` (NULL: at the end), else written in place.
+ */
 Value *const_value(Func *f, Op *before, const char *name, const Type *type, const Literal *literal);
 Value *const_inline(Module *m, const Type *type, const Literal *literal);
 const Literal *literal_ints(Arena *a, const int64_t *values, size_t count);
@@ -208,7 +209,7 @@ const Literal *literal_string(Arena *a, const char *s);
 const Literal *literal_blob(Arena *a, const char *path, uint64_t offset);
 const Literal *literal_weight(Arena *a, const WeightRef *w);
 /* In-place constants of the usual kinds. */
-Value *inline_int(Module *m, int64_t v);                        /* int32 */
+Value *inline_int(Module *m, int64_t v); /* int32 */
 Value *inline_bool(Module *m, bool v);
 Value *inline_string(Module *m, const char *s);
 Value *inline_float(Module *m, DType dtype, double v);
@@ -234,8 +235,8 @@ void value_replace(Value *old, Value *new);
 void func_settle(Func *f);
 void func_count_uses(Func *f);
 /* Calls fn for every argument value of op. */
-#define FOR_EACH_ARG(op, slot)                                                                      \
-    for (int a_ = 0; a_ < (op)->args; a_++)                                                         \
+#define FOR_EACH_ARG(op, slot)                                                                               \
+    for (int a_ = 0; a_ < (op)->args; a_++)                                                                  \
         for (Value **slot = (op)->arg[a_].values, **end_ = slot + (op)->arg[a_].count; slot < end_; slot++)
 /* A deep copy into another (or the same) module. Weights and spans are shared. */
 Func *func_clone(Module *into, const Func *f, const char *name);
@@ -250,9 +251,10 @@ void func_sort_params(Func *f);
 
 /* The result types of op by its rule, into out[0..limit); the number of results, or -1 with err set. */
 int op_result_types(const Op *op, Type *out, int limit, Error *err);
-/* Checks the whole function: every argument defined before its use and in this function, names unique, operands
- * complete, declared types equal to inferred ones, outputs defined. Problems go to diags (with spans where there
- * are any); returns whether there were none. `stage` names who is to blame in the message ("after fuse_mlp"). */
+/* Checks the whole function: every argument defined before its use and in this function, names unique,
+ * operands complete, declared types equal to inferred ones, outputs defined. Problems go to diags (with spans
+ * where there are any); returns whether there were none. `stage` names who is to blame in the message ("after
+ * fuse_mlp"). */
 bool func_verify(const Func *f, const char *stage, Diags *diags);
 bool module_verify(const Module *m, const char *stage, Diags *diags);
 

@@ -149,9 +149,7 @@ static void print_elements(Text *out, const char *open, const Type *t)
 void type_print(Text *out, const Type *t)
 {
     switch (t->kind) {
-    case TY_TENSOR:
-        print_tensor(out, t);
-        break;
+    case TY_TENSOR: print_tensor(out, t); break;
     case TY_STATE:
         text_puts(out, "state<");
         print_tensor(out, t);

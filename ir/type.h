@@ -1,4 +1,5 @@
-/* Types of values: tensors (a scalar is a tensor of rank 0), states, and the containers that occur in attributes. */
+/* Types of values: tensors (a scalar is a tensor of rank 0), states, and the containers that occur in
+ * attributes. */
 #ifndef IR_TYPE_H
 #define IR_TYPE_H
 

@@ -1,8 +1,10 @@
 /* The decode program: the model at S = 1 and T = context, with the KV cache as MIL states.
  *
- *     cache(x)      ->  old = read_state(c); new = slice_update(old, x, at position); write_state(c, new); new
- *     causal(s)     ->  s + select(range(T) <= position, 0, MASKED)
- *     weight (fp32) ->  cast(weight (fp16), fp32); an embedding gathers fp16 rows and casts those
+ *   cache(x)       old = read_state(c); new = slice_update(old, x, at position); write_state(c, new); new
+ *
+ *   causal(s)      s + select(range(T) <= position, 0, MASKED)
+ *
+ *   weight, fp32   cast(weight, fp16 -> fp32); an embedding gathers fp16 rows and casts those
  */
 #include "passes/lower_decode.h"
 
@@ -13,12 +15,12 @@
 typedef struct Lowering {
     Func *f;
     Value *position;
-    Value *range;      /* int32 [T]: 0, 1, 2 ...; made at the first mask */
-    Value *next;       /* int32 [1]: position + 1; made at the first cache */
+    Value *range; /* int32 [T]: 0, 1, 2 ...; made at the first mask */
+    Value *next;  /* int32 [1]: position + 1; made at the first cache */
     int64_t context;
     Plan *plan;
     int caches, axes_cap;
-    int *axis;         /* of T, for each cache op in order: found while it is still a symbol */
+    int *axis; /* of T, for each cache op in order: found while it is still a symbol */
     Error *err;
 } Lowering;
 
@@ -79,8 +81,8 @@ static bool lower_embedding(Lowering *l, Op *op)
         return false;
     for (Op *user = wide->def->next; user; user = user->next)
         FOR_EACH_ARG(user, slot)
-            if (*slot == rows)
-                *slot = wide;
+    if (*slot == rows)
+        *slot = wide;
     return true;
 }
 
@@ -88,8 +90,8 @@ static void use_wide_weights(Op *op)
 {
     bool embedding = op->code == OP_GATHER;
     FOR_EACH_ARG(op, slot)
-        if (is_weight(*slot) && (*slot)->mark && op != ((Value *)(*slot)->mark)->def && !embedding)
-            *slot = (*slot)->mark;
+    if (is_weight(*slot) && (*slot)->mark && op != ((Value *)(*slot)->mark)->def && !embedding)
+        *slot = (*slot)->mark;
 }
 
 static bool lower_weights(Lowering *l)
@@ -141,7 +143,8 @@ static Value *add_state(Lowering *l, const Type *cached, int axis, Span at)
 }
 
 /* int32 [rank]: every element from `plain` but the one at `axis`, which is the tensor [1] `moving`. */
-static Value *corner(Lowering *l, Op *before, const int64_t *plain, int rank, int axis, Value *moving, const char *stem)
+static Value *corner(Lowering *l, Op *before, const int64_t *plain, int rank, int axis, Value *moving,
+                     const char *stem)
 {
     Module *m = l->f->module;
     Value *parts[3];
@@ -164,7 +167,8 @@ static Value *next_position(Lowering *l)
 {
     if (!l->next) {
         int64_t one = 1;
-        l->next = emit_binary(l, l->f->first, OP_ADD, l->position, inline_ints(l->f->module, &one, 1), "next");
+        l->next =
+            emit_binary(l, l->f->first, OP_ADD, l->position, inline_ints(l->f->module, &one, 1), "next");
     }
     return l->next;
 }
@@ -231,7 +235,8 @@ static Value *emit_seen(Lowering *l, Op *before, Value *range, int64_t window)
     Value *seen = emit_binary(l, before, OP_LESS_EQUAL, range, l->position, "seen");
     if (!seen || !window)
         return seen;
-    Value *oldest = emit_binary(l, before, OP_SUB, l->position, inline_ints(l->f->module, &window, 1), "oldest");
+    Value *oldest =
+        emit_binary(l, before, OP_SUB, l->position, inline_ints(l->f->module, &window, 1), "oldest");
     Value *near = oldest ? emit_binary(l, before, OP_GREATER, range, oldest, "near") : NULL;
     return near ? emit_binary(l, before, OP_LOGICAL_AND, seen, near, "seen") : NULL;
 }
@@ -262,7 +267,9 @@ static bool lower_ops(Lowering *l)
 {
     for (Op *op = l->f->first, *next; op; op = next) {
         next = op->next;
-        bool ok = op->code == OP_CACHE ? lower_cache(l, op) : op->code == OP_CAUSAL ? lower_causal(l, op) : true;
+        bool ok = op->code == OP_CACHE    ? lower_cache(l, op)
+                  : op->code == OP_CAUSAL ? lower_causal(l, op)
+                                          : true;
         if (!ok)
             return false;
     }
@@ -310,7 +317,8 @@ bool lower_decode(const Func *model, int64_t context, Plan *plan, Error *err)
     f->groups = 1;
     for (Op *op = f->first; op; op = op->next)
         op->group = 0;
-    Lowering l = {.f = f, .position = find_param(f, "position"), .context = context, .plan = plan, .err = err};
+    Lowering l = {
+        .f = f, .position = find_param(f, "position"), .context = context, .plan = plan, .err = err};
     if (!l.position)
         return error_set(err, "the model has no input `position`");
     if (!find_axes(&l))

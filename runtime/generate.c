@@ -31,7 +31,8 @@ static bool emit(Output *o)
 static bool put_token(Output *o, int32_t id, GenerateEnd *end)
 {
     size_t size = 0;
-    const char *piece = tokenizer_is_special(o->tokenizer, id) ? NULL : tokenizer_piece(o->tokenizer, id, &size);
+    const char *piece =
+        tokenizer_is_special(o->tokenizer, id) ? NULL : tokenizer_piece(o->tokenizer, id, &size);
     bool stopped = stop_matcher_feed(o->stops, piece, size, &o->bytes);
     utf8_stream_feed(&o->characters, text_cstr(&o->bytes), o->bytes.size, &o->text);
     if (stopped)
@@ -56,7 +57,8 @@ static bool is_eos(const Session *s, const GenerateOptions *options, int id)
 }
 
 /* Picks, puts and decodes until *end is set. */
-static bool decode_loop(Session *s, Output *o, Sampler *sampler, const float *logits, GenerateStats *stats, Error *err)
+static bool decode_loop(Session *s, Output *o, Sampler *sampler, const float *logits, GenerateStats *stats,
+                        Error *err)
 {
     const GenerateOptions *options = o->options;
     stats->end = END_TOKENS;
@@ -96,7 +98,8 @@ bool generate(Session *s, const Tokenizer *t, Sampler *sampler, const int32_t *i
     double start = now_ms();
     for (int i = 0; i < count; i++)
         sampler_accept(sampler, ids[i]);
-    const float *logits = session_prefill(s, ids, count, err) ? session_prefill_logits(s, count - 1, err) : NULL;
+    const float *logits =
+        session_prefill(s, ids, count, err) ? session_prefill_logits(s, count - 1, err) : NULL;
     if (!logits)
         return false;
     double prefilled = now_ms();

@@ -6,7 +6,8 @@
 
 enum { MAX_NAME = 200, MAX_LIST = 1 << 16, MAX_DIM = 1 << 30 };
 
-/* A reader walks the JSON with the first error kept; after it every getter answers with something harmless. */
+/* A reader walks the JSON with the first error kept; after it every getter answers with something harmless.
+ */
 typedef struct Reader {
     Manifest *m;
     Arena *arena;
@@ -173,14 +174,17 @@ static Binding *read_bindings(Reader *r, const Entry *e, json_t *object, const c
     Binding *b = arena_many(r->arena, json_object_size(j), Binding);
     const char *port;
     json_t *v;
-    json_object_foreach(j, port, v) {
+    json_object_foreach(j, port, v)
+    {
         const char *buffer = json_string_value(v);
-        bool known = buffer && (find_buffer(e, buffer) || (e->kind == ENTRY_DECODE && is_state(&r->m->plan, buffer)));
+        bool known =
+            buffer && (find_buffer(e, buffer) || (e->kind == ENTRY_DECODE && is_state(&r->m->plan, buffer)));
         if (!known || strlen(port) > MAX_NAME) {
             fail(r, key, "a buffer that is not declared");
             return NULL;
         }
-        b[(*count)++] = (Binding){arena_str(r->arena, port, strlen(port)), arena_str(r->arena, buffer, strlen(buffer))};
+        b[(*count)++] =
+            (Binding){arena_str(r->arena, port, strlen(port)), arena_str(r->arena, buffer, strlen(buffer))};
     }
     return b;
 }
@@ -215,7 +219,8 @@ static void check_store(Reader *r, const Entry *e, const CacheStore *s)
         fail(r, s->buffer, "a stored buffer is fp16 [1, C, 1, S]");
     else if (s->first + s->count > t->dim[1])
         fail(r, s->buffer, "the stored channels are outside the buffer");
-    else if (s->count != product(state->type, 0, state->axis) * product(state->type, state->axis + 1, state->type->rank))
+    else if (s->count !=
+             product(state->type, 0, state->axis) * product(state->type, state->axis + 1, state->type->rank))
         fail(r, s->state, "the stored channels do not fill a row of the state");
 }
 
@@ -343,7 +348,8 @@ static void read_files(Reader *r, json_t *root)
     m->file = arena_many(r->arena, (size_t)count, ListedFile);
     for (int i = 0; i < count && !r->failed; i++) {
         json_t *j = json_array_get(list, (size_t)i);
-        ListedFile f = {get_text(r, j, "path"), (uint64_t)get_int(r, j, "size", 0, INT64_MAX), get_text(r, j, "sha256")};
+        ListedFile f = {get_text(r, j, "path"), (uint64_t)get_int(r, j, "size", 0, INT64_MAX),
+                        get_text(r, j, "sha256")};
         if (!path_is_safe(f.path) || strlen(f.sha256) != 64)
             fail(r, "files", "a path that leaves the package, or no SHA-256");
         m->file[m->files++] = f;

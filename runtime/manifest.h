@@ -11,14 +11,15 @@ typedef struct ListedFile {
 } ListedFile;
 
 typedef struct Manifest {
-    Plan plan; /* programs without modules */
+    Plan plan;             /* programs without modules */
     const char *tokenizer; /* NULL: none */
     int files;
     ListedFile *file;
 } Manifest;
 
-/* Reads manifest.json (docs/package.md) and checks everything that can be checked without the other files: every name
- * that is used is declared, shapes and sizes are within bounds, the entries have their inputs and outputs. */
+/* Reads manifest.json (docs/package.md) and checks everything that can be checked without the other files:
+ * every name that is used is declared, shapes and sizes are within bounds, the entries have their inputs and
+ * outputs. */
 MUST_USE bool manifest_parse(Manifest *m, const char *text, size_t size, Error *err);
 void manifest_free(Manifest *m);
 

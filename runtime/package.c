@@ -14,8 +14,8 @@ enum { MANIFEST_LIMIT = 64 << 20, HASH_CHUNK = 4 << 20 };
 struct Package {
     char *dir;
     Manifest manifest;
-    FileMap *map;      /* one per listed file; mapped when first needed */
-    Source *source;    /* one per program: spans point here */
+    FileMap *map;   /* one per listed file; mapped when first needed */
+    Source *source; /* one per program: spans point here */
 };
 
 const Manifest *package_manifest(const Package *p)
@@ -37,7 +37,10 @@ static bool check_manifest(const char *dir, const char *text, size_t size, char 
         text_printf(&expected, "%s  manifest.json\n", hex);
         ok = sum_size == expected.size && memcmp(sum, expected.data, sum_size) == 0;
         if (!ok)
-            error_set(err, "%s: manifest.json does not match manifest.sha256: the package is damaged; compile it again", dir);
+            error_set(
+                err,
+                "%s: manifest.json does not match manifest.sha256: the package is damaged; compile it again",
+                dir);
         text_free(&expected);
     }
     free(sum);
@@ -55,7 +58,8 @@ static bool read_manifest(Package *p, char hex[65], Error *err)
                   file_exists(p->dir) ? "not a folder" : "no such folder");
     else if (!file_exists(path))
         error_set(err, "%s: has no manifest.json; a package is a folder made by anec", p->dir);
-    else if (file_read(path, MANIFEST_LIMIT, &text, &size, err) && check_manifest(p->dir, text, size, hex, err)) {
+    else if (file_read(path, MANIFEST_LIMIT, &text, &size, err) &&
+             check_manifest(p->dir, text, size, hex, err)) {
         ok = manifest_parse(&p->manifest, text, size, err);
         if (!ok)
             error_prefix(err, "%s", p->dir);
@@ -73,8 +77,9 @@ static bool map_file(Package *p, int i, Error *err)
     char *path = path_join(p->dir, p->manifest.file[i].path);
     bool ok = file_map(map, path, err);
     if (ok && map->size != p->manifest.file[i].size) {
-        error_set(err, "%s: %llu bytes where the manifest says %llu: the package is damaged; compile it again", path,
-                  (unsigned long long)map->size, (unsigned long long)p->manifest.file[i].size);
+        error_set(err,
+                  "%s: %llu bytes where the manifest says %llu: the package is damaged; compile it again",
+                  path, (unsigned long long)map->size, (unsigned long long)p->manifest.file[i].size);
         file_unmap(map);
         ok = false;
     }
@@ -105,8 +110,9 @@ static bool hash_file(Package *p, int i, Hashing *h, Error *err)
     sha256_hex(s, hex);
     if (strcmp(hex, p->manifest.file[i].sha256) == 0)
         return true;
-    return error_set(err, "%s/%s: its contents do not match the manifest: the package is damaged; compile it again",
-                     p->dir, p->manifest.file[i].path);
+    return error_set(
+        err, "%s/%s: its contents do not match the manifest: the package is damaged; compile it again",
+        p->dir, p->manifest.file[i].path);
 }
 
 static bool identify(const Package *p, Text *identities, Error *err)
@@ -144,7 +150,8 @@ static bool load_tokenizer(Package *p, Error *err)
     return !f || map_file(p, (int)(f - p->manifest.file), err);
 }
 
-Package *package_open(const char *path, void (*hashing)(void *, uint64_t, uint64_t), void *context, Error *err)
+Package *package_open(const char *path, void (*hashing)(void *, uint64_t, uint64_t), void *context,
+                      Error *err)
 {
     Package *p = xcalloc(1, sizeof *p);
     char hex[65];
@@ -244,12 +251,13 @@ const Func *package_function(Package *p, const Program *program, const char *fun
     return f;
 }
 
-bool package_blob(void *package, const char *path, uint64_t offset, DType dtype, int64_t elements, const void **data,
-                  Error *err)
+bool package_blob(void *package, const char *path, uint64_t offset, DType dtype, int64_t elements,
+                  const void **data, Error *err)
 {
     static const char root[] = "@model_path/";
     Package *p = package;
-    const ListedFile *f = strncmp(path, root, strlen(root)) == 0 ? manifest_find(&p->manifest, path + strlen(root)) : NULL;
+    const ListedFile *f =
+        strncmp(path, root, strlen(root)) == 0 ? manifest_find(&p->manifest, path + strlen(root)) : NULL;
     if (!f)
         return error_set(err, "%s: not a file of the package", path);
     int i = (int)(f - p->manifest.file);

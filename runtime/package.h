@@ -7,10 +7,11 @@
 
 typedef struct Package Package;
 
-/* Opens PATH and checks every file (docs/package.md, "Checking"). `hashing`, if not NULL, is called while files are
- * hashed, with the bytes done and the total; it is not called where the package was verified before. */
-MUST_USE Package *package_open(const char *path, void (*hashing)(void *, uint64_t done, uint64_t total), void *context,
-                               Error *err);
+/* Opens PATH and checks every file (docs/package.md, "Checking"). `hashing`, if not NULL, is called while
+ * files are hashed, with the bytes done and the total; it is not called where the package was verified
+ * before. */
+MUST_USE Package *package_open(const char *path, void (*hashing)(void *, uint64_t done, uint64_t total),
+                               void *context, Error *err);
 void package_close(Package *p); /* NULL is allowed */
 
 const Manifest *package_manifest(const Package *p);
@@ -21,7 +22,8 @@ const char *package_tokenizer(const Package *p, size_t *size);
 /* The function of a program; its file is read, parsed and verified at the first call. */
 MUST_USE const Func *package_function(Package *p, const Program *program, const char *function, Error *err);
 
-/* The payload behind BLOBFILE(path, offset) with `elements` elements of `dtype`; mapped, valid until package_close. */
+/* The payload behind BLOBFILE(path, offset) with `elements` elements of `dtype`; mapped, valid until
+ * package_close. */
 MUST_USE bool package_blob(void *package, const char *path, uint64_t offset, DType dtype, int64_t elements,
                            const void **data, Error *err);
 

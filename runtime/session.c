@@ -10,9 +10,9 @@ struct Session {
     Device *device;
     const Plan *plan;
     const Trace *trace;
-    void **state;     /* one per plan state */
-    Stage **stage;    /* one per entry; made when first needed */
-    int length;       /* tokens held */
+    void **state;           /* one per plan state */
+    Stage **stage;          /* one per entry; made when first needed */
+    int length;             /* tokens held */
     const Entry *prefilled; /* entry of the last prefill */
 };
 
@@ -27,7 +27,8 @@ Session *session_new(Package *package, Device *device, Error *err)
     for (int i = 0; i < s->plan->states; i++) {
         s->state[i] = calloc(1, (size_t)type_bytes(s->plan->state[i].type));
         if (!s->state[i]) {
-            error_set(err, "not enough memory for the KV cache of %lld positions", (long long)s->plan->model.context);
+            error_set(err, "not enough memory for the KV cache of %lld positions",
+                      (long long)s->plan->model.context);
             session_free(s);
             return NULL;
         }
@@ -147,8 +148,9 @@ bool session_prefill(Session *s, const int32_t *ids, int count, Error *err)
         return error_set(err, "the prompt is empty");
     const Entry *e = smallest_bucket(s, count);
     if (!e || count > s->plan->model.context)
-        return error_set(err, "the prompt has %d tokens; this package takes at most %d (its %s); shorten the prompt", count,
-                         session_longest_prompt(s), e ? "context" : "largest bucket");
+        return error_set(
+            err, "the prompt has %d tokens; this package takes at most %d (its %s); shorten the prompt",
+            count, session_longest_prompt(s), e ? "context" : "largest bucket");
     if (!check_ids(s, ids, count, err))
         return false;
     Stage *stage = get_stage(s, e, err);
@@ -186,7 +188,8 @@ const float *session_prefill_logits(Session *s, int column, Error *err)
 const float *session_decode(Session *s, int32_t id, Error *err)
 {
     if (s->length >= s->plan->model.context) {
-        error_set(err, "the text has reached the model's context of %lld tokens", (long long)s->plan->model.context);
+        error_set(err, "the text has reached the model's context of %lld tokens",
+                  (long long)s->plan->model.context);
         return NULL;
     }
     if (!check_ids(s, &id, 1, err))

@@ -1,5 +1,5 @@
-/* A session: one text being continued. The prompt is prefilled in the smallest bucket that fits; then tokens are decoded
- * one by one through the KV cache. */
+/* A session: one text being continued. The prompt is prefilled in the smallest bucket that fits; then tokens
+ * are decoded one by one through the KV cache. */
 #ifndef RUNTIME_SESSION_H
 #define RUNTIME_SESSION_H
 
@@ -28,10 +28,12 @@ int session_longest_prompt(const Session *s);
 /* The bucket that the last prefill ran in; 0 before. */
 int session_bucket(const Session *s);
 
-/* Runs ids[0..count) as the beginning of the text, which must be empty. count from 1 to session_longest_prompt. */
+/* Runs ids[0..count) as the beginning of the text, which must be empty. count from 1 to
+ * session_longest_prompt. */
 MUST_USE bool session_prefill(Session *s, const int32_t *ids, int count, Error *err);
 
-/* Logits (vocab floats, owned by the session, overwritten by the next call) after prompt token `column` of the last prefill. */
+/* Logits (vocab floats, owned by the session, overwritten by the next call) after prompt token `column` of
+ * the last prefill. */
 MUST_USE const float *session_prefill_logits(Session *s, int column, Error *err);
 
 /* Appends one token and gives the logits after it. Fails when the context is full. */

@@ -25,7 +25,7 @@ struct Stage {
     const Entry *entry;
     const Plan *plan;
     void *const *state;
-    Bound *bound; /* one per step */
+    Bound *bound;  /* one per step */
     char **buffer; /* one per Entry.buffer */
     char *memory;
 };
@@ -112,11 +112,12 @@ static const Type *resolve(const Stage *s, const char *name, void **data)
     return s->entry->buffer[i].type;
 }
 
-static bool mismatch(const Step *step, const Binding *binding, const Type *port, const Type *buffer, Error *err)
+static bool mismatch(const Step *step, const Binding *binding, const Type *port, const Type *buffer,
+                     Error *err)
 {
     Arena a = {0};
-    error_set(err, "%s: %s of function %s is %s, but the manifest binds %s to it", step->program->name, binding->port,
-              step->function, type_text(&a, port), buffer ? type_text(&a, buffer) : "nothing");
+    error_set(err, "%s: %s of function %s is %s, but the manifest binds %s to it", step->program->name,
+              binding->port, step->function, type_text(&a, port), buffer ? type_text(&a, buffer) : "nothing");
     arena_free(&a);
     return false;
 }
@@ -149,8 +150,8 @@ static bool bind_step(Stage *s, Bound *b, const Step *step, Error *err)
             return false;
     for (int i = 0; i < b->kernel->ports; i++)
         if (!b->data[i].data)
-            return error_set(err, "%s: %s of function %s is not bound", step->program->name, b->kernel->port[i].name,
-                             step->function);
+            return error_set(err, "%s: %s of function %s is not bound", step->program->name,
+                             b->kernel->port[i].name, step->function);
     return true;
 }
 

@@ -1,4 +1,5 @@
-/* An entry point of a package made ready to run: its functions compiled, its buffers placed, every port bound once. */
+/* An entry point of a package made ready to run: its functions compiled, its buffers placed, every port bound
+ * once. */
 #ifndef RUNTIME_STAGE_H
 #define RUNTIME_STAGE_H
 
@@ -8,11 +9,13 @@
 typedef struct Stage Stage;
 
 /* `state[i]` is the memory of the plan's i-th state. All three must outlive the stage. */
-MUST_USE Stage *stage_new(Package *package, Device *device, const Entry *entry, void *const *state, Error *err);
+MUST_USE Stage *stage_new(Package *package, Device *device, const Entry *entry, void *const *state,
+                          Error *err);
 void stage_free(Stage *s); /* NULL is allowed */
 
-/* The memory of one of the entry's buffers (an input to fill, an output to read); NULL where there is none. Inputs and
- * outputs of the entry have memory of their own; what lies between steps shares it and holds anything after a run. */
+/* The memory of one of the entry's buffers (an input to fill, an output to read); NULL where there is none.
+ * Inputs and outputs of the entry have memory of their own; what lies between steps shares it and holds
+ * anything after a run. */
 void *stage_buffer(Stage *s, const char *name);
 const Type *stage_type(const Stage *s, const char *name);
 

@@ -1,5 +1,5 @@
-/* anec: compiles a model. Reads the command line and wires the stages together; the work is in frontend/, passes/ and
- * backend/. */
+/* anec: compiles a model. Reads the command line and wires the stages together; the work is in frontend/,
+ * passes/ and backend/. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,13 +39,14 @@ static const Flag flags[] = {
      "make up the weights: a package of the right shapes without a checkpoint"},
     {FLAG_LIST, "--set", NULL, "NAME=VALUE", &opt.sets, 0, 0,
      "set a parameter of the model, or a key of config.json; may be given several times"},
-    {FLAG_TEXT, "--profile", NULL, "NAME", &opt.profile, 0, 0, "the chip to compile for, or a profile file (safe)"},
+    {FLAG_TEXT, "--profile", NULL, "NAME", &opt.profile, 0, 0,
+     "the chip to compile for, or a profile file (safe)"},
     {FLAG_GROUP, "Output", NULL, NULL, NULL, 0, 0, NULL},
     {FLAG_TEXT, "-o", "--output", "PATH", &opt.output, 0, 0,
-     "the package (default: the model's name with .pkg); with another --emit, a file (default: standard output)"},
+     "the package (default: the model's name with .pkg); with another --emit, a file (default: stdout)"},
     {FLAG_TEXT, "--emit", NULL, "ast|ir|mil|dot|pkg", &opt.emit, 0, 0, "what to write (pkg)"},
     {FLAG_TEXT, "-d", "--dump", "STAGES", &opt.dump, 0, 0,
-     "print the graph after these stages on standard error: names with commas between, or all; see --list-passes"},
+     "print the graph after these stages on stderr: names with commas between, or all (--list-passes)"},
     {FLAG_BOOL, "--explain", NULL, NULL, &opt.explain, 0, 0,
      "list every ANE program, its ops, and why it begins and ends where it does"},
     {FLAG_BOOL, "--stats", NULL, NULL, &opt.stats, 0, 0, "what each pass did, and how long it took"},
@@ -73,11 +74,12 @@ static int print_help(void)
 {
     Text t = {0};
     flags_help(&t, flags, FLAGS);
-    printf("usage: anec MODEL.anel [options]\n\n"
-           "Compiles a model into a package for anerun: MIL programs for Apple's Neural Engine, a decode program for\n"
-           "the CPU, and the weights.\n\n%s\n"
-           "Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n",
-           t.data);
+    printf(
+        "usage: anec MODEL.anel [options]\n\n"
+        "Compiles a model into a package for anerun: MIL programs for Apple's Neural Engine, a program for\n"
+        "the CPU, and the weights.\n\n%s\n"
+        "Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n",
+        t.data);
     text_free(&t);
     return 0;
 }
@@ -231,7 +233,8 @@ static void free_extras(Extras *e)
 }
 
 /* Reads DIR/NAME where it exists. False only on a read error. */
-static bool read_beside(const char *dir, const char *name, size_t limit, char **data, size_t *size, Error *err)
+static bool read_beside(const char *dir, const char *name, size_t limit, char **data, size_t *size,
+                        Error *err)
 {
     char *path = path_join(dir, name);
     *data = NULL;
@@ -251,7 +254,8 @@ static bool carry(Extras *e, const char *dir, const char *name, Error *err)
     return true;
 }
 
-/* tokenizer.json as it is, after a look whether it can be read; else one made from vocab.json and merges.txt. */
+/* tokenizer.json as it is, after a look whether it can be read; else one made from vocab.json and merges.txt.
+ */
 static bool add_tokenizer(Extras *e, const char *dir, const Plan *plan, Error *err)
 {
     char *json, *vocab, *merges;
@@ -286,7 +290,8 @@ static bool add_tokenizer(Extras *e, const char *dir, const Plan *plan, Error *e
 
 static bool collect_extras(Extras *e, const Inputs *in, const Plan *plan, Error *err)
 {
-    static const char *const carried[] = {"config.json", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt"};
+    static const char *const carried[] = {"config.json", "LICENSE", "LICENSE.txt",
+                                          "LICENSE.md",  "NOTICE",  "NOTICE.txt"};
     if (!in->weights)
         return true;
     char *dir = path_dir(weights_path(in->weights));
@@ -336,13 +341,14 @@ static int emit_package(Plan *plan, const Inputs *in)
     Progress progress = {.shown = !opt.quiet && isatty(STDERR_FILENO), .percent = -1};
     char *made = opt.output ? NULL : default_output();
     const char *path = opt.output ? opt.output : made;
-    PackageOptions options = {.weights = &in->numbers, .file = extras.file, .progress = show_progress,
-                              .context = &progress};
+    PackageOptions options = {
+        .weights = &in->numbers, .file = extras.file, .progress = show_progress, .context = &progress};
     bool ok = collect_extras(&extras, in, plan, &err);
     options.files = extras.count;
     ok = ok && package_write(plan, &options, path, &err);
     if (ok && !opt.quiet)
-        fprintf(stderr, "%s: %d programs, %.1f MB of weights\n", path, plan->programs, (double)progress.total * 1e-6);
+        fprintf(stderr, "%s: %d programs, %.1f MB of weights\n", path, plan->programs,
+                (double)progress.total * 1e-6);
     free_extras(&extras);
     free(made);
     return ok ? 0 : fail(&err);
@@ -371,8 +377,11 @@ static int run_passes(Inputs *in, Diags *diags)
         .profile = opt.profile,
         .buckets = in->model.bucket,
         .bucket_count = in->model.buckets,
-        .model = {.name = in->model.name, .context = in->model.context, .vocab = in->model.vocab,
-                  .bos = config_token(in, "bos_token_id"), .eos = config_token(in, "eos_token_id")},
+        .model = {.name = in->model.name,
+                  .context = in->model.context,
+                  .vocab = in->model.vocab,
+                  .bos = config_token(in, "bos_token_id"),
+                  .eos = config_token(in, "eos_token_id")},
         .dump_stages = opt.dump,
         .dump = stderr,
         .stats = opt.stats ? &stats : NULL,
@@ -411,7 +420,8 @@ static int compile(Inputs *in, Diags *diags)
     if (!bind_numbers(in, diags))
         return EXIT_USER;
     if (wants("pkg") && !in->has_numbers) {
-        error_set(&err, "a package needs weights: give --weights PATH, or --random-weights SEED to try the shapes");
+        error_set(&err,
+                  "a package needs weights: give --weights PATH, or --random-weights SEED to try the shapes");
         return fail(&err);
     }
     return run_passes(in, diags);
@@ -420,7 +430,8 @@ static int compile(Inputs *in, Diags *diags)
 /* A .mil or .ir file is read, checked and printed again. */
 static int process_mil(Inputs *in, Diags *diags)
 {
-    in->module = ends_with(opt.input, ".ir") ? mil_read_model(&in->source, diags) : mil_read(&in->source, diags);
+    in->module =
+        ends_with(opt.input, ".ir") ? mil_read_model(&in->source, diags) : mil_read(&in->source, diags);
     if (!in->module || !module_verify(in->module, "as read", diags))
         return EXIT_USER;
     return emit_module(in->module);

@@ -23,8 +23,15 @@ typedef struct Options {
     bool greedy, ignore_eos, stats, trace, tokenize, help, version, quiet;
 } Options;
 
-static Options opt = {.device = "auto", .tokens = 256, .top_k = 40, .seed = -1, .prefill_only = -1, .repeat_last = 64,
-                      .temp = 0.8, .top_p = 0.95, .repeat_penalty = 1.0};
+static Options opt = {.device = "auto",
+                      .tokens = 256,
+                      .top_k = 40,
+                      .seed = -1,
+                      .prefill_only = -1,
+                      .repeat_last = 64,
+                      .temp = 0.8,
+                      .top_p = 0.95,
+                      .repeat_penalty = 1.0};
 
 static const Flag flags[] = {
     {FLAG_GROUP, "Prompt", NULL, NULL, NULL, 0, 0, NULL},
@@ -34,23 +41,30 @@ static const Flag flags[] = {
     {FLAG_INT, "--tokens", "-n", "N", &opt.tokens, 0, 1e9, "most new tokens (256)"},
     {FLAG_NUMBER, "--temp", NULL, "T", &opt.temp, 0, 100, "temperature; 0 is --greedy (0.8)"},
     {FLAG_INT, "--top-k", NULL, "K", &opt.top_k, 0, 1e9, "keep the K likeliest tokens; 0 is off (40)"},
-    {FLAG_NUMBER, "--top-p", NULL, "P", &opt.top_p, 0, 1, "keep the likeliest tokens up to this probability; 1 is off (0.95)"},
-    {FLAG_NUMBER, "--min-p", NULL, "P", &opt.min_p, 0, 1, "drop tokens below P times the likeliest; 0 is off (0)"},
+    {FLAG_NUMBER, "--top-p", NULL, "P", &opt.top_p, 0, 1,
+     "keep the likeliest tokens up to this probability; 1 is off (0.95)"},
+    {FLAG_NUMBER, "--min-p", NULL, "P", &opt.min_p, 0, 1,
+     "drop tokens below P times the likeliest; 0 is off (0)"},
     {FLAG_NUMBER, "--repeat-penalty", NULL, "R", &opt.repeat_penalty, 0.01, 100,
      "make the last 64 tokens less likely by R; 1 is off (1)"},
     {FLAG_BOOL, "--greedy", NULL, NULL, &opt.greedy, 0, 0, "always take the likeliest token"},
-    {FLAG_INT, "--seed", NULL, "S", &opt.seed, 0, 9e15, "same seed, same text (default: a new one each time; --stats prints it)"},
+    {FLAG_INT, "--seed", NULL, "S", &opt.seed, 0, 9e15,
+     "same seed, same text (default: a new one each time; --stats prints it)"},
     {FLAG_LIST, "--stop", NULL, "TEXT", &opt.stops, 0, 0, "end before this text; may be given several times"},
-    {FLAG_BOOL, "--ignore-eos", NULL, NULL, &opt.ignore_eos, 0, 0, "go on after the model's end-of-text token"},
+    {FLAG_BOOL, "--ignore-eos", NULL, NULL, &opt.ignore_eos, 0, 0,
+     "go on after the model's end-of-text token"},
     {FLAG_GROUP, "Running", NULL, NULL, NULL, 0, 0, NULL},
     {FLAG_TEXT, "--device", NULL, "auto|cpu", &opt.device, 0, 0, "where to run (auto)"},
     {FLAG_INT, "--threads", "-t", "N", &opt.threads, 1, 1024, "CPU threads (default: one a core)"},
-    {FLAG_BOOL, "--stats", NULL, NULL, &opt.stats, 0, 0, "one line of statistics on standard error at the end"},
-    {FLAG_BOOL, "--trace", NULL, NULL, &opt.trace, 0, 0, "time, GB/s, GFLOP/s and value range of every step, on standard error"},
+    {FLAG_BOOL, "--stats", NULL, NULL, &opt.stats, 0, 0,
+     "one line of statistics on standard error at the end"},
+    {FLAG_BOOL, "--trace", NULL, NULL, &opt.trace, 0, 0,
+     "time, GB/s, GFLOP/s and value range of every step, on standard error"},
     {FLAG_BOOL, "--quiet", "-q", NULL, &opt.quiet, 0, 0, "no progress and no notes"},
     {FLAG_GROUP, "Checking", NULL, NULL, NULL, 0, 0, NULL},
     {FLAG_BOOL, "--tokenize", NULL, NULL, &opt.tokenize, 0, 0, "print the prompt's token ids and stop"},
-    {FLAG_TEXT, "--ids", NULL, "1,2,3", &opt.ids, 0, 0, "run these token ids instead of a prompt; needs --logits"},
+    {FLAG_TEXT, "--ids", NULL, "1,2,3", &opt.ids, 0, 0,
+     "run these token ids instead of a prompt; needs --logits"},
     {FLAG_TEXT, "--logits", NULL, "FILE", &opt.logits, 0, 0,
      "write float32 little-endian logits, one row of the vocabulary for each id"},
     {FLAG_INT, "--prefill-only", NULL, "K", &opt.prefill_only, 0, 1e9,
@@ -88,7 +102,7 @@ static int print_help(void)
     Text t = {0};
     flags_help(&t, flags, FLAGS);
     printf("usage: anerun PACKAGE (--prompt TEXT | --prompt-file FILE | -) [options]\n\n"
-           "Runs a package made by anec: prefills the prompt, then writes its continuation to standard output.\n\n%s\n"
+           "Runs a package made by anec: prefills the prompt, then writes its continuation to stdout.\n\n%s\n"
            "Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n"
            "  anerun tales.pkg --prompt \"Once upon a time\" --stats\n",
            t.data);
@@ -112,9 +126,9 @@ static void show_hashing(void *context, uint64_t done, uint64_t total)
 static void show_step(void *context, const TraceStep *s)
 {
     (void)context;
-    fprintf(stderr, "%-28s %-24s %9.1f us %8.1f GB/s %8.1f GFLOP/s  [%g, %g]", s->name, s->kind, s->seconds * 1e6,
-            s->seconds > 0 ? s->bytes / s->seconds * 1e-9 : 0, s->seconds > 0 ? s->flops / s->seconds * 1e-9 : 0,
-            (double)s->least, (double)s->most);
+    fprintf(stderr, "%-28s %-24s %9.1f us %8.1f GB/s %8.1f GFLOP/s  [%g, %g]", s->name, s->kind,
+            s->seconds * 1e6, s->seconds > 0 ? s->bytes / s->seconds * 1e-9 : 0,
+            s->seconds > 0 ? s->flops / s->seconds * 1e-9 : 0, (double)s->least, (double)s->most);
     if (s->nans || s->infinities)
         fprintf(stderr, "  %lld NaN, %lld inf", (long long)s->nans, (long long)s->infinities);
     fputc('\n', stderr);
@@ -176,7 +190,8 @@ static bool put_logits(Session *s, FileWriter *out, const int32_t *ids, int coun
     if (prefill && !session_prefill(s, ids, prefill, err))
         return false;
     for (int i = 0; i < count; i++) {
-        const float *logits = i < prefill ? session_prefill_logits(s, i, err) : session_decode(s, ids[i], err);
+        const float *logits =
+            i < prefill ? session_prefill_logits(s, i, err) : session_decode(s, ids[i], err);
         if (!logits || !put_row(out, logits, session_vocab(s), err))
             return false;
     }
@@ -190,7 +205,8 @@ static int run_ids(Session *s)
     size_t count;
     if (!read_ids(opt.ids, &ids, &count, &err))
         return usage(&err);
-    int prefill = opt.prefill_only < 0 || opt.prefill_only > (int64_t)count ? (int)count : (int)opt.prefill_only;
+    int prefill =
+        opt.prefill_only < 0 || opt.prefill_only > (int64_t)count ? (int)count : (int)opt.prefill_only;
     FileWriter *out = file_create(opt.logits, &err);
     bool ok = out && put_logits(s, out, ids, (int)count, prefill, &err);
     if (ok)
@@ -222,7 +238,8 @@ static uint64_t pick_seed(void)
 static void print_stats(const Device *device, const GenerateStats *g, uint64_t seed)
 {
     int decoded = g->tokens > 1 ? g->tokens - 1 : 0; /* the first token comes out of the prefill */
-    fprintf(stderr, "prompt %d tokens, bucket %d, prefill %.1f ms; %d tokens, %.1f tokens/s; %s (%s); seed %llu\n",
+    fprintf(stderr,
+            "prompt %d tokens, bucket %d, prefill %.1f ms; %d tokens, %.1f tokens/s; %s (%s); seed %llu\n",
             g->prompt_tokens, g->bucket, g->prefill_ms, g->tokens,
             g->decode_ms > 0 ? decoded / g->decode_ms * 1e3 : 0.0, device->name, device->description,
             (unsigned long long)seed);
@@ -231,11 +248,13 @@ static void print_stats(const Device *device, const GenerateStats *g, uint64_t s
 static void print_end(const Session *s, const GenerateStats *g)
 {
     if (g->end == END_CONTEXT && !opt.quiet)
-        fprintf(stderr, "anerun: note: stopped: the text has reached the model's context of %d tokens\n", session_context(s));
+        fprintf(stderr, "anerun: note: stopped: the text has reached the model's context of %d tokens\n",
+                session_context(s));
 }
 
 /* The prompt's ids; an empty prompt begins with the model's begin-of-text token where it has one. */
-static bool tokenize_prompt(const Tokenizer *t, const ModelInfo *model, int32_t **ids, size_t *count, Error *err)
+static bool tokenize_prompt(const Tokenizer *t, const ModelInfo *model, int32_t **ids, size_t *count,
+                            Error *err)
 {
     char *text;
     size_t size;
@@ -274,8 +293,12 @@ static int write_text(Session *s, const Device *device, const Tokenizer *t, cons
     Sampler *sampler = sampler_new(&so, session_vocab(s), &err);
     if (!sampler)
         return fail(&err);
-    GenerateOptions g = {.tokens = (int)opt.tokens, .stops = opt.stops.item, .stop_count = opt.stops.count,
-                         .ignore_eos = opt.ignore_eos, .interrupted = &interrupted, .emit = put_text};
+    GenerateOptions g = {.tokens = (int)opt.tokens,
+                         .stops = opt.stops.item,
+                         .stop_count = opt.stops.count,
+                         .ignore_eos = opt.ignore_eos,
+                         .interrupted = &interrupted,
+                         .emit = put_text};
     GenerateStats stats;
     bool ok = generate(s, t, sampler, ids, (int)count, &g, &stats, &err);
     sampler_free(sampler);
@@ -301,7 +324,8 @@ static Tokenizer *open_tokenizer(const Package *p, Error *err)
     const char *json = package_tokenizer(p, &size);
     if (json)
         return tokenizer_open(json, size, err);
-    error_set(err, "%s: has no tokenizer; give token ids with --ids, or compile with one beside the weights", opt.package);
+    error_set(err, "%s: has no tokenizer; give token ids with --ids, or compile with one beside the weights",
+              opt.package);
     return NULL;
 }
 
@@ -343,7 +367,8 @@ static bool check_options(Error *err)
 {
     int sources = (opt.prompt != NULL) + (opt.prompt_file != NULL) + (opt.ids != NULL);
     if (sources != 1)
-        return error_set(err, sources ? "give one of --prompt, --prompt-file and --ids" : "give a prompt: --prompt TEXT");
+        return error_set(err, sources ? "give one of --prompt, --prompt-file and --ids"
+                                      : "give a prompt: --prompt TEXT");
     if (opt.ids && !opt.logits)
         return error_set(err, "--ids needs --logits FILE");
     if (opt.logits && !opt.ids)

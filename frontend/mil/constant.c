@@ -188,7 +188,7 @@ void literal_close(Reader *r, Span at)
 
 static int64_t integer_value(Reader *r, DType d, Span at)
 {
-    const char *s = span_text(r, at);
+    const char *s = mil_span_text(r, at);
     bool minus = *s == '-';
     uint64_t v = 0, most = d == DT_UINT64 ? UINT64_MAX : (uint64_t)INT64_MAX + minus;
     for (uint32_t i = minus; i < at.length; i++) {
@@ -209,8 +209,8 @@ static int64_t integer_value(Reader *r, DType d, Span at)
 
 static double float_value(Reader *r, DType d, Span at)
 {
-    double v = strtod(span_text(r, at), NULL), rounded = float_round(d, v);
-    bool infinite = memchr(span_text(r, at), 'n', at.length) != NULL; /* inf or nan as such */
+    double v = strtod(mil_span_text(r, at), NULL), rounded = float_round(d, v);
+    bool infinite = memchr(mil_span_text(r, at), 'n', at.length) != NULL; /* inf or nan as such */
     if (isinf(rounded) && !infinite)
         spoil(r, at, "the number is too large for %s", dtype_info[d].name);
     return rounded;
@@ -222,7 +222,7 @@ static bool word_value(Reader *r, const Type *t, Span at, int64_t *out)
     bool symbol = at.length == 1;
     if (symbol ? t->dtype != DT_INT32 && t->dtype != DT_INT64 : t->dtype != DT_BOOL)
         return false;
-    *out = symbol ? read_symbol(r, at) : *span_text(r, at) == 't';
+    *out = symbol ? read_symbol(r, at) : *mil_span_text(r, at) == 't';
     return true;
 }
 
@@ -276,7 +276,7 @@ Constant literal_end(Reader *r, const Type *type, Span at)
 const char *string_value(Reader *r, Span at)
 {
     static const char escapes[] = "\"\\ntr", values[] = "\"\\\n\t\r";
-    const char *s = span_text(r, at) + 1, *end = s + at.length - 2;
+    const char *s = mil_span_text(r, at) + 1, *end = s + at.length - 2;
     char *out = arena_alloc(&r->m->arena, at.length), *to = out;
     while (s < end) {
         if (*s != '\\') {
@@ -285,7 +285,7 @@ const char *string_value(Reader *r, Span at)
         }
         const char *found = memchr(escapes, s[1], sizeof escapes - 1);
         if (!found) {
-            uint32_t offset = (uint32_t)(s - span_text(r, at));
+            uint32_t offset = (uint32_t)(s - mil_span_text(r, at));
             diag_error(r->diags, (Span){r->src, at.start + offset, 2}, "there is no such escape in strings");
         }
         *to++ = found ? values[found - escapes] : s[1];
@@ -332,7 +332,7 @@ void reference_scalar(Reader *r, Span key, Scalar kind, Span at)
     if (kind == SCALAR_STRING && span_is(r, key, "name") && first_time(r, SEEN_NAME, key)) {
         w->name = string_value(r, at);
     } else if (kind == SCALAR_WORD && span_is(r, key, "transposed") && first_time(r, SEEN_TRANSPOSED, key)) {
-        w->transposed = *span_text(r, at) == 't';
+        w->transposed = *mil_span_text(r, at) == 't';
     } else if (kind == SCALAR_INT && span_is(r, key, "window") && first_time(r, SEEN_WINDOW, key)) {
         literal_begin(r, read_scalar(r, DT_INT64));
         literal_scalar(r, kind, at);

@@ -273,7 +273,8 @@ static void add_expected(Text *out, const yypcontext_t *context, const Reader *r
         if (r->model || expected[i] != YYSYMBOL_SYMBOL)
             expected[n++] = expected[i];
     for (int i = 0; i < n; i++)
-        text_printf(out, "%s%s", i == 0 ? ", expected " : i == n - 1 ? " or " : ", ", yysymbol_name(expected[i]));
+        text_printf(out, "%s%s", i == 0 ? ", expected " : i == n - 1 ? " or " : ", ",
+                    yysymbol_name(expected[i]));
 }
 
 static int yyreport_syntax_error(const yypcontext_t *context, Reader *r)
@@ -284,7 +285,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, Reader *r)
     if (got == YYSYMBOL_YYUNDEF)
         return 0; /* the scanner has said it */
     if (at->length)
-        text_printf(&text, "unexpected '%.*s'", (int)(at->length < 40 ? at->length : 40), span_text(r, *at));
+        text_printf(&text, "unexpected '%.*s'", (int)(at->length < 40 ? at->length : 40), mil_span_text(r, *at));
     else
         text_printf(&text, "unexpected %s", yysymbol_name(got));
     add_expected(&text, context, r);

@@ -3,19 +3,19 @@
 #include "frontend/mil/mil.h"
 #include "frontend/mil/reader.h"
 
-const char *span_text(const Reader *r, Span at)
+const char *mil_span_text(const Reader *r, Span at)
 {
     return r->src->text + at.start;
 }
 
 char *span_copy(Reader *r, Span at)
 {
-    return arena_str(&r->m->arena, span_text(r, at), at.length);
+    return arena_str(&r->m->arena, mil_span_text(r, at), at.length);
 }
 
 bool span_is(const Reader *r, Span at, const char *word)
 {
-    return strlen(word) == at.length && memcmp(span_text(r, at), word, at.length) == 0;
+    return strlen(word) == at.length && memcmp(mil_span_text(r, at), word, at.length) == 0;
 }
 
 /* ---- names ---- */
@@ -48,7 +48,7 @@ Value *make_value(Reader *r, const Type *type, Span name)
 static Name *look_up(const Reader *r, Span name)
 {
     Name *found;
-    HASH_FIND(hh, r->names, span_text(r, name), name.length, found);
+    HASH_FIND(hh, r->names, mil_span_text(r, name), name.length, found);
     return found;
 }
 
@@ -89,7 +89,7 @@ Value *find_value(Reader *r, Span name)
     Name *found = look_up(r, name);
     if (found)
         return found->value;
-    const char *word = arena_str(&r->scratch, span_text(r, name), name.length), *near = nearest_name(r, word);
+    const char *word = arena_str(&r->scratch, mil_span_text(r, name), name.length), *near = nearest_name(r, word);
     diag_error(r->diags, name, "%s is not defined before this%s%s%s", word, near ? "; did you mean " : "",
                near ? near : "", near ? "?" : "");
     return NULL;
@@ -99,7 +99,7 @@ Value *find_value(Reader *r, Span name)
 
 void program_begin(Reader *r, Span version)
 {
-    const char *text = span_text(r, version);
+    const char *text = mil_span_text(r, version);
     r->m->version = span_copy(r, version);
     if (version.length != 3 || text[0] != '1' || text[1] != '.')
         diag_error(r->diags, version, "there is no program version %.*s: 1.0 to 1.3 are known",

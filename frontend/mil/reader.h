@@ -112,7 +112,7 @@ union MIL_YYSTYPE;
 int mil_yylex(union MIL_YYSTYPE *value, Span *at, Reader *r);
 int mil_yyparse(Reader *r);
 
-const char *span_text(const Reader *r, Span at); /* not terminated: at.length bytes */
+const char *mil_span_text(const Reader *r, Span at); /* not terminated: at.length bytes */
 char *span_copy(Reader *r, Span at);             /* in the module's arena */
 bool span_is(const Reader *r, Span at, const char *word);
 

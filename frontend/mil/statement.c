@@ -24,8 +24,8 @@ static bool refused(Reader *r, Span key, int count, const void *entries, size_t 
 {
     for (int i = 0; i < count; i++) {
         const Span *other = (const Span *)((const char *)entries + (size_t)i * size);
-        if (other->length == key.length && memcmp(span_text(r, *other), span_text(r, key), key.length) == 0) {
-            diag_error(r->diags, key, "%.*s is given twice", (int)key.length, span_text(r, key));
+        if (other->length == key.length && memcmp(mil_span_text(r, *other), mil_span_text(r, key), key.length) == 0) {
+            diag_error(r->diags, key, "%.*s is given twice", (int)key.length, mil_span_text(r, key));
             return true;
         }
     }
@@ -164,7 +164,7 @@ static OpCode find_op(Reader *r, Span at)
     if (!r->spellings)
         for (int code = OP_UNKNOWN + 1; code < OP_COUNT; code++)
             add_spelling(r, (OpCode)code, op_info((OpCode)code)->spelling);
-    HASH_FIND(hh, r->spellings, span_text(r, at), at.length, found);
+    HASH_FIND(hh, r->spellings, mil_span_text(r, at), at.length, found);
     OpCode code = found ? found->code : OP_UNKNOWN;
     bool hidden = !r->model && (op_info(code)->flags & F_MODEL);
     if (hidden)
@@ -222,7 +222,7 @@ static void set_value(Reader *r, Op *op, const Constant *c)
     const ResultText *result = r->results ? &r->result[0] : NULL;
     if (result && !type_equal(result->type, c->type))
         diag_error(r->diags, c->span, "%.*s is declared as %s, but its value is %s", (int)result->name.length,
-                   span_text(r, result->name), type_text(&r->scratch, result->type),
+                   mil_span_text(r, result->name), type_text(&r->scratch, result->type),
                    type_text(&r->scratch, c->type));
     op->literal = c->literal;
 }

@@ -28,7 +28,7 @@ void read_dim(Reader *r, Type *dims, int64_t d, Span at)
 
 int64_t read_length(Reader *r, Span at)
 {
-    const char *s = span_text(r, at);
+    const char *s = mil_span_text(r, at);
     int64_t n = 0;
     for (uint32_t i = 0; i < at.length; i++) {
         if (s[i] == '-' || n > (INT64_MAX - 9) / 10) {
@@ -42,7 +42,7 @@ int64_t read_length(Reader *r, Span at)
 
 int64_t read_symbol(Reader *r, Span at)
 {
-    return *span_text(r, at) == 'S' ? DIM_S : DIM_T;
+    return *mil_span_text(r, at) == 'S' ? DIM_S : DIM_T;
 }
 
 const Type *read_tensor(Reader *r, DType d, Type *dims)

@@ -9,10 +9,10 @@
 typedef struct Bind {
     const char *name; /* as the model says it */
     const Tensor *tensor;
-    Type declared;    /* in the checkpoint's layout */
-    bool conv1d;      /* declared as [in, out] */
+    Type declared;          /* in the checkpoint's layout */
+    bool conv1d;            /* declared as [in, out] */
     bool projection, table; /* read by linear, by gather */
-    bool flipped;     /* stored [b, a] where [a, b] was declared */
+    bool flipped;           /* stored [b, a] where [a, b] was declared */
     Span span;
     UT_hash_handle hh;
 } Bind;
@@ -53,7 +53,8 @@ static void report_missing(Bound *b, const Bind *bind, Diags *diags)
     diag_error(diags, bind->span, "%s: has no tensor %s %s", weights_path(b->weights), bind->name,
                dims_text(&b->arena, &bind->declared));
     if (near)
-        diag_note(diags, (Span){0}, "the nearest is %s, %s", near->name, tensor_describe(near, text, sizeof text));
+        diag_note(diags, (Span){0}, "the nearest is %s, %s", near->name,
+                  tensor_describe(near, text, sizeof text));
 }
 
 static void report_shape(Bound *b, const Bind *bind, Diags *diags)
@@ -95,7 +96,9 @@ static void add(Bound *b, const Op *op)
 /* Only what linear layers read may be stored in the other layout; an embedding table never is. */
 static void add_user(Bound *b, const Op *op)
 {
-    const Value *v = op->code == OP_LINEAR ? op_arg(op, "weight") : op->code == OP_GATHER ? op_arg(op, "x") : NULL;
+    const Value *v = op->code == OP_LINEAR   ? op_arg(op, "weight")
+                     : op->code == OP_GATHER ? op_arg(op, "x")
+                                             : NULL;
     const Literal *l = v ? value_literal(v) : NULL;
     Bind *bind = NULL;
     if (l && l->kind == LIT_WEIGHT && l->weight.name)
@@ -134,7 +137,8 @@ static void report_surplus(Bound *b, Diags *diags)
     }
 }
 
-/* Matrices that were declared alike (Conv1D or Linear) are stored alike. Square ones cannot tell by themselves. */
+/* Matrices that were declared alike (Conv1D or Linear) are stored alike. Square ones cannot tell by
+ * themselves. */
 static void settle_layout(Bound *b, bool conv1d, Diags *diags)
 {
     int flipped = 0, straight = 0;
@@ -194,8 +198,8 @@ int bound_flipped(const Bound *b)
     return b->flipped;
 }
 
-static bool read(void *context, const WeightRef *ref, const Type *type, int64_t first, int64_t count, DType as, void *out,
-                 Error *err)
+static bool read(void *context, const WeightRef *ref, const Type *type, int64_t first, int64_t count,
+                 DType as, void *out, Error *err)
 {
     const Bind *bind = find(context, ref->name);
     TensorIssue issue;
@@ -203,8 +207,9 @@ static bool read(void *context, const WeightRef *ref, const Type *type, int64_t 
     if (!bind)
         return error_set(err, "%s: not a weight of the model", ref->name);
     bool transposed = ref->transposed != bind->flipped;
-    bool ok = as == DT_FP16 ? tensor_to_f16(bind->tensor, transposed, out, (size_t)first, (size_t)count, &issue)
-                            : tensor_to_f32(bind->tensor, transposed, out, (size_t)first, (size_t)count, &issue);
+    bool ok = as == DT_FP16
+                  ? tensor_to_f16(bind->tensor, transposed, out, (size_t)first, (size_t)count, &issue)
+                  : tensor_to_f32(bind->tensor, transposed, out, (size_t)first, (size_t)count, &issue);
     return ok || tensor_issue_error(bind->tensor, &issue, err);
 }
 

@@ -42,7 +42,8 @@ void random_weights_free(RandomWeights *r)
     Gain *g, *next;
     if (!r)
         return;
-    HASH_ITER(hh, r->gains, g, next) {
+    HASH_ITER(hh, r->gains, g, next)
+    {
         HASH_DEL(r->gains, g);
         free(g->name);
         free(g);
@@ -72,13 +73,14 @@ static uint64_t mix(uint64_t x)
 static float element(uint64_t key, int64_t i)
 {
     uint64_t u = mix(key + (uint64_t)i);
-    int32_t sum = (int32_t)(u & 0xffff) + (int32_t)(u >> 16 & 0xffff) + (int32_t)(u >> 32 & 0xffff) + (int32_t)(u >> 48);
+    int32_t sum = (int32_t)(u & 0xffff) + (int32_t)(u >> 16 & 0xffff) + (int32_t)(u >> 32 & 0xffff) +
+                  (int32_t)(u >> 48);
     const float deviation = 37837.2f; /* of the sum: sqrt(4/12) * 65536 */
     return (float)(sum - 131070) * (0.02f / deviation);
 }
 
-static bool read(void *context, const WeightRef *ref, const Type *type, int64_t first, int64_t count, DType as, void *out,
-                 Error *err)
+static bool read(void *context, const WeightRef *ref, const Type *type, int64_t first, int64_t count,
+                 DType as, void *out, Error *err)
 {
     const RandomWeights *r = context;
     Gain *gain;

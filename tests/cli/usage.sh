@@ -12,17 +12,21 @@ for tool in anec anerun; do
 done
 # Every option of the help is in the manual, and the other way round.
 for tool in anec anerun; do
-    "$tool" --help | sed '/^Example/,$d' | grep -o -e '--[a-z][a-z-]*' | grep -v -e '--help' -e '--version' | sort -u >"$T/help"
+    "$tool" --help | sed '/^Example/,$d' | grep -o -e '--[a-z][a-z-]*' |
+        grep -v -e '--help' -e '--version' | sort -u >"$T/help"
     sed 's/\\-/-/g' "man/$tool.1" | grep -o -e '--[a-z][a-z-]*' | sort -u >"$T/man"
     check_same "$tool's manual has the options of its help" "$T/help" "$T/man"
 done
 
 check_error "anec: no such file" 1 "No such file" anec "$T/absent.anel"
-check_error "anec: no weights" 1 "give --weights" anec models/gpt2.anel --set layers=1 --set heads=2 --set dim=8 --set context=32 --set vocab=16 -o "$T/x.pkg"
-check_error "anec: two kinds of weights" 2 "one of --weights and --random-weights" anec models/gpt2.anel --weights models/tales --random-weights 1
+check_error "anec: no weights" 1 "give --weights" \
+    anec models/gpt2.anel --set layers=1 --set heads=2 --set dim=8 --set context=32 --set vocab=16 -o "$T/x.pkg"
+check_error "anec: two kinds of weights" 2 "one of --weights and --random-weights" \
+    anec models/gpt2.anel --weights models/tales --random-weights 1
 check_error "anec: --emit" 2 "is not ast" anec models/gpt2.anel --emit nonsense
 check_error "anec: --set without a value" 1 "NAME=VALUE" anec models/gpt2.anel --set layers --emit ir
-check_error "anec: an unknown profile" 1 "profile" anec models/gpt2.anel --weights models/tales --profile nonsense -o "$T/x.pkg"
+check_error "anec: an unknown profile" 1 "profile" \
+    anec models/gpt2.anel --weights models/tales --profile nonsense -o "$T/x.pkg"
 check_error "anerun: no prompt" 2 "give a prompt" anerun x
 check_error "anerun: ids without logits" 2 "needs --logits" anerun x --ids 1,2
 check_error "anerun: a number out of range" 2 "not a number from 0 to 1" anerun x --prompt a --top-p 2

@@ -13,8 +13,10 @@ sequence() # N IDS
     split=0
     while [ $split -le 16 ]; do
         rm -f "$T/got"
-        check "sequence $1 runs, $split prefilled" anerun "$T/p.pkg" --ids "$2" --logits "$T/got" --prefill-only $split
-        check "sequence $1, $split prefilled" "$B/tests/compare_logits" "$T/got" "$data/tiny_gpt2_logits.json:$1" 11 5e-3
+        check "sequence $1 runs, $split prefilled" \
+            anerun "$T/p.pkg" --ids "$2" --logits "$T/got" --prefill-only $split
+        check "sequence $1, $split prefilled" \
+            "$B/tests/compare_logits" "$T/got" "$data/tiny_gpt2_logits.json:$1" 11 5e-3
         split=$((split + 1))
     done
 }

@@ -1,11 +1,12 @@
-# Logits of small checkpoints against the double-precision reference, for every way to store one and for every split
-# between prefill and decode.
+# Logits of small checkpoints against the double-precision reference, for every way to store one and for every
+# split between prefill and decode.
 . tests/lib.sh
 
 make="$B/tests/make_checkpoint" compare="$B/tests/compare_logits"
 ids="5,17,3,88,254,0,7,7,19,42,256,11,23,1,99,100,31"
 
-# Compiles the checkpoint in $T/c and compares the logits for splits 17 (all prefilled), 1, 16 and 0 (all decoded).
+# Compiles the checkpoint in $T/c and compares the logits for splits 17 (all prefilled), 1, 16 and 0 (all
+# decoded).
 try() # NAME [ANEC-OPTION...]
 {
     what=$1
@@ -15,7 +16,8 @@ try() # NAME [ANEC-OPTION...]
     "$make" --logits "$ids" --format f64 "$T/c" >"$T/expected"
     for split in 17 1 16 0; do
         rm -f "$T/got"
-        check "$what: runs, $split prefilled" anerun "$T/p.pkg" --ids "$ids" --logits "$T/got" --prefill-only $split
+        check "$what: runs, $split prefilled" \
+            anerun "$T/p.pkg" --ids "$ids" --logits "$T/got" --prefill-only $split
         check "$what: logits, $split prefilled" "$compare" "$T/got" "$T/expected" 300 5e-3
     done
 }

@@ -21,11 +21,15 @@ tell --prompt "Once upon a time" --temp 0 --tokens 40 >"$T/two"
 check_same "temperature 0 is greedy" "$T/one" "$T/two"
 tell --prompt "Once upon a time" --greedy --tokens 40 --stop "," >"$T/two"
 check "--stop ends before the text" sh -c '! grep -q , "$1"' sh "$T/two"
-check "what is before the stop is the same" sh -c 'case $(cat "$1") in "$(cat "$2")"*) ;; *) exit 1; esac' sh "$T/one" "$T/two"
-check "--tokenize" sh -c 'test "$(anerun "$1" --prompt "Once upon a time" --tokenize)" = "$(cat tests/e2e/tales.ids)"' sh "$T/tales.pkg"
+check "what is before the stop is the same" sh -c '
+    case $(cat "$1") in "$(cat "$2")"*) ;; *) exit 1; esac' sh "$T/one" "$T/two"
+check "--tokenize" sh -c '
+    test "$(anerun "$1" --prompt "Once upon a time" --tokenize)" = "$(cat tests/e2e/tales.ids)"' sh "$T/tales.pkg"
 
 tell --prompt "Once upon a time" --greedy --tokens 5 --stats >"$T/one" 2>"$T/stats"
-check "one line of statistics" sh -c 'test "$(wc -l <"$1")" -eq 1 && grep -q "prompt 4 tokens, bucket 32, prefill .* ms; 5 tokens, .* tokens/s; cpu" "$1"' sh "$T/stats"
+check "one line of statistics" sh -c '
+    test "$(wc -l <"$1")" -eq 1 &&
+        grep -q "prompt 4 tokens, bucket 32, prefill .* ms; 5 tokens, .* tokens/s; cpu" "$1"' sh "$T/stats"
 anerun "$T/tales.pkg" --prompt "Once" --greedy --tokens 400 --ignore-eos >"$T/one" 2>"$T/errors"
 check "the context's end is said" grep -q "context of 256 tokens" "$T/errors"
 words=$(i=0; while [ $i -lt 400 ]; do printf 'one two '; i=$((i + 1)); done)

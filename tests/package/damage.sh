@@ -1,5 +1,5 @@
-# A package that was damaged anywhere is refused with one clear error; an undamaged one is checked once and then
-# only by identity.
+# A package that was damaged anywhere is refused with one clear error; an undamaged one is checked once and
+# then only by identity.
 . tests/lib.sh
 
 check "compiles" anec models/gpt2.anel --weights models/tales -q -o "$T/good.pkg"
@@ -57,8 +57,12 @@ lie() # NAME SED-SCRIPT
 {
     copy
     sed "$2" "$T/good.pkg/manifest.json" >"$T/bad.pkg/manifest.json"
-    if cmp -s "$T/good.pkg/manifest.json" "$T/bad.pkg/manifest.json"; then not_ok "$1" "the script changed nothing"; return; fi
-    if command -v sha256sum >/dev/null; then sum=$(sha256sum "$T/bad.pkg/manifest.json"); else sum=$(shasum -a 256 "$T/bad.pkg/manifest.json"); fi
+    if cmp -s "$T/good.pkg/manifest.json" "$T/bad.pkg/manifest.json"; then
+        not_ok "$1" "the script changed nothing"
+        return
+    fi
+    if command -v sha256sum >/dev/null; then hash=sha256sum; else hash="shasum -a 256"; fi
+    sum=$($hash "$T/bad.pkg/manifest.json")
     echo "${sum%% *}  manifest.json" >"$T/bad.pkg/manifest.sha256"
     check_error "$1" 1 "error: " run_it "$T/bad.pkg"
 }

@@ -28,7 +28,8 @@ else
 fi
 
 # A full disk: a file size limit stands in for it, with the same path through the code.
-check_error "a disk that is full" 1 "error: " sh -c 'trap "" XFSZ; ulimit -f 200; anec models/gpt2.anel --weights models/tales -q -o "$1"' sh "$T/full.pkg"
+check_error "a disk that is full" 1 "error: " sh -c 'trap "" XFSZ; ulimit -f 200
+    anec models/gpt2.anel --weights models/tales -q -o "$1"' sh "$T/full.pkg"
 check "nothing is left of it" sh -c '! ls -a "$1" | grep full' sh "$T"
 
 # Killed while writing, at several moments: the old package stays whole, and the next run cleans up.

@@ -1,6 +1,6 @@
-/* compare_logits GOT EXPECTED VOCAB LIMIT: rows of VOCAB logits; GOT is float32 little-endian, EXPECTED the same, or
- * float64 where the file is twice as long, or `FILE.json:N`, the N-th sequence of {"logits": [[[...]]]}. Prints the worst
- * relative L2 error of a row; exit status 1 where it is above LIMIT. */
+/* compare_logits GOT EXPECTED VOCAB LIMIT: rows of VOCAB logits; GOT is float32 little-endian, EXPECTED the
+ * same, or float64 where the file is twice as long, or `FILE.json:N`, the N-th sequence of {"logits":
+ * [[[...]]]}. Prints the worst relative L2 error of a row; exit status 1 where it is above LIMIT. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +39,8 @@ static double *from_floats(const char *path, size_t *count, size_t like)
 
 static double *from_json(const char *path, size_t sequence, size_t *count)
 {
-    json_t *root = json_load_file(path, 0, NULL), *rows = json_array_get(json_object_get(root, "logits"), sequence);
+    json_t *root = json_load_file(path, 0, NULL),
+           *rows = json_array_get(json_object_get(root, "logits"), sequence);
     size_t vocab = json_array_size(json_array_get(rows, 0));
     if (!vocab)
         die("no such sequence in the JSON file");
