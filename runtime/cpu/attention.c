@@ -263,7 +263,8 @@ static bool emit_prefill(Lowering *l, const Match *m)
     turned = swap_last(&turned);
     View to = cpu_result_like(l, out, &turned);
     Compute *c = &l->kernel->device->compute;
-    compute_reserve(c, compute_attention_prefill_room(c, heads, d, n));
+    if (!cpu_reserve(l, compute_attention_prefill_room(c, heads, d, n)))
+        return false;
     const char *kind = own.p.causal ? "attention+causal" : own.mask ? "attention+mask" : "attention";
     CpuStep *step = cpu_step_add(l, run_prefill, kind, out, to, views, own.mask ? 4 : 3, &own, sizeof own);
     step->flops = 4.0 * (double)heads * (double)d * (double)n * (double)n * (own.p.causal ? 0.5 : 1);

@@ -353,7 +353,8 @@ static bool emit_decode(Lowering *l, const Match *m)
                        .window = own->window};
     View to = cpu_result_new(l, out, DT_FP32);
     Compute *c = &l->kernel->device->compute;
-    compute_reserve(c, compute_attention_decode_room(c, (size_t)s->keys));
+    if (!cpu_reserve(l, compute_attention_decode_room(c, (size_t)s->keys)))
+        return false;
     CpuStep *added = cpu_step_add(l, run_decode, "attention+cache", out, to, views, 4, &step, sizeof step);
     added->flops = 4.0 * (double)heads * (double)d * (double)s->keys; /* of a full cache */
     return true;

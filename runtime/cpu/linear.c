@@ -271,9 +271,9 @@ static bool emit_projection(Lowering *l, const Match *match)
     }
     View shape = view_dense(0, DT_FP32, out->type->rank, out->type->dim), to = column_layout(&shape, conv);
     to = cpu_result_like(l, out, &to);
-    if (own.n > 1)
-        compute_reserve(&l->kernel->device->compute,
-                        compute_gemm_room(&l->kernel->device->compute, own.layer.m, own.n, own.layer.k));
+    const Compute *c = &l->kernel->device->compute;
+    if (own.n > 1 && !cpu_reserve(l, compute_gemm_room(c, own.layer.m, own.n, own.layer.k)))
+        return false;
     const char *kind = arena_printf(&l->kernel->arena, "%s%s%s%s", own.n == 1 ? "matvec" : "linear",
                                     p->map ? "+" : "", cpu_map_name(p->map), p->residual ? "+residual" : "");
     CpuStep *s = cpu_step_add(l, run_product, kind, out, to, views, count, &own, sizeof own);
@@ -386,8 +386,8 @@ bool cpu_emit_matmul(Lowering *l, const Op *op, bool *done)
     View to = cpu_result_new(l, out, DT_FP32);
     own.c = to;
     own.c.rank -= 2;
-    compute_reserve(&l->kernel->device->compute,
-                    compute_gemm_room(&l->kernel->device->compute, g->m, g->n, g->k));
+    if (!cpu_reserve(l, compute_gemm_room(&l->kernel->device->compute, g->m, g->n, g->k)))
+        return false;
     CpuStep *s = cpu_step_add(l, run_matmul, "matmul", out, to, views, 2, &own, sizeof own);
     s->flops = 2.0 * (double)view_count(&to) * (double)g->k;
     *done = true;

@@ -8,6 +8,7 @@
 
 enum { ALIGN = 64 };
 static const size_t MOST_BYTES = (size_t)1 << 40; /* of one value; more is a mistake in the program */
+static const size_t MOST_SCRATCH = (size_t)1 << 31; /* floats; the same */
 
 /* ---- nodes ---- */
 
@@ -236,6 +237,14 @@ CpuStep *cpu_step_add(Lowering *l, bool (*run)(const Run *, const CpuStep *, Err
     }
     arena_push(&k->arena, k->step, k->steps, k->steps_cap, s);
     return &k->step[k->steps - 1];
+}
+
+bool cpu_reserve(Lowering *l, size_t floats)
+{
+    if (floats > MOST_SCRATCH)
+        return error_set(l->err, "a step takes %zu numbers of scratch memory, which is too large", floats);
+    compute_reserve(&l->kernel->device->compute, floats);
+    return true;
 }
 
 /* ---- backwards: what is needed, what goes together ---- */

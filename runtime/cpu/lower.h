@@ -82,6 +82,9 @@ CpuStep *cpu_step_add(Lowering *l, bool (*run)(const Run *, const CpuStep *, Err
                       const Value *v, View out, const View *views, int count, const void *own,
                       size_t own_size);
 
+/* Room that the kernels need for themselves; fails where it is more than a mistake would ask for. */
+MUST_USE bool cpu_reserve(Lowering *l, size_t floats);
+
 /* ---- emission by kind; each returns false with the error set ---- */
 
 bool cpu_emit_generic(Lowering *l, const Op *op); /* generic.c */

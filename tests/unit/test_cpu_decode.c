@@ -100,9 +100,16 @@ static void write_decode(const DecodeData *m)
     write_head(m, "v");
     write_cached(m, "k", "k_00");
     write_cached(m, "v", "v_00");
-    line("tensor<fp32, [%d, 1, %d]> s = matmul(transpose_x = bool(false), transpose_y = "
-         "bool(true), x = q, y = k32)",
-         h, t);
+    if (m->window) { /* the other spelling of the same */
+        line("tensor<fp32, [%d, %d, %d]> kt = transpose(perm = tensor<int32, [3]>([0, 2, 1]), x = k32)", h, d,
+             t);
+        line("tensor<fp32, [%d, 1, %d]> s = matmul(x = q, y = kt)", h, t);
+    } else {
+        line(
+            "tensor<fp32, [%d, 1, %d]> s = matmul(transpose_x = bool(false), transpose_y = bool(true), x = q, "
+            "y = k32)",
+            h, t);
+    }
     line("tensor<fp32, [%d, 1, %d]> sc = real_div(x = s, y = fp32(0x1p+1))", h, t);
     line("tensor<fp32, [%d, 1, %d]> ms = add(x = sc, y = mask)", h, t);
     line("tensor<fp32, [%d, 1, %d]> p = softmax(axis = int32(-1), x = ms)", h, t);
