@@ -151,9 +151,9 @@ static void add_spelling(Reader *r, OpCode code, const char *spelling)
 
 static void warn_unknown(Reader *r, const char *word, Span at)
 {
-    const char *near = nearest_op(r, word);
     if (r->unknown++ >= MAX_UNKNOWN_SHOWN)
         return;
+    const char *near = nearest_op(r, word);
     diag_warning(r->diags, at, "the op %s is not known here and is only carried through%s%s%s", word,
                  near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
