@@ -32,7 +32,7 @@ static void spoil(Reader *r, Span at, const char *fmt, ...)
     r->builder.bad = true;
 }
 
-void builder_free(Builder *b)
+void mil_builder_free(Builder *b)
 {
     free(b->element);
     free(b->child);
@@ -50,7 +50,7 @@ static void push_frame(Builder *b, const Type *type)
         b->elements = 0;
 }
 
-void literal_begin(Reader *r, const Type *type)
+void mil_literal_begin(Reader *r, const Type *type)
 {
     Builder *b = &r->builder;
     b->bad = false;
@@ -135,7 +135,7 @@ static char bracket_of(const Type *t)
     return t->kind == TY_DICT ? '{' : t->kind == TY_TUPLE ? '(' : '[';
 }
 
-void literal_open(Reader *r, char bracket, Span at)
+void mil_literal_open(Reader *r, char bracket, Span at)
 {
     Frame *f = current(r, at);
     if (!f)
@@ -165,7 +165,7 @@ static void close_row(Reader *r, Frame *f, Span at)
         complete_tensor(r, f->type);
 }
 
-void literal_close(Reader *r, Span at)
+void mil_literal_close(Reader *r, Span at)
 {
     Builder *b = &r->builder;
     if (b->bad || !b->frames)
@@ -188,7 +188,7 @@ void literal_close(Reader *r, Span at)
 
 static int64_t integer_value(Reader *r, DType d, Span at)
 {
-    const char *s = mil_span_text(r, at);
+    const char *s = mil_text(r, at);
     bool minus = *s == '-';
     uint64_t v = 0, most = d == DT_UINT64 ? UINT64_MAX : (uint64_t)INT64_MAX + minus;
     for (uint32_t i = minus; i < at.length; i++) {
@@ -209,8 +209,8 @@ static int64_t integer_value(Reader *r, DType d, Span at)
 
 static double float_value(Reader *r, DType d, Span at)
 {
-    double v = strtod(mil_span_text(r, at), NULL), rounded = float_round(d, v);
-    bool infinite = memchr(mil_span_text(r, at), 'n', at.length) != NULL; /* inf or nan as such */
+    double v = strtod(mil_text(r, at), NULL), rounded = float_round(d, v);
+    bool infinite = memchr(mil_text(r, at), 'n', at.length) != NULL; /* inf or nan as such */
     if (isinf(rounded) && !infinite)
         spoil(r, at, "the number is too large for %s", dtype_info[d].name);
     return rounded;
@@ -222,7 +222,7 @@ static bool word_value(Reader *r, const Type *t, Span at, int64_t *out)
     bool symbol = at.length == 1;
     if (symbol ? t->dtype != DT_INT32 && t->dtype != DT_INT64 : t->dtype != DT_BOOL)
         return false;
-    *out = symbol ? read_symbol(r, at) : *mil_span_text(r, at) == 't';
+    *out = symbol ? mil_symbol(r, at) : *mil_text(r, at) == 't';
     return true;
 }
 
@@ -233,7 +233,7 @@ static void add_element(Reader *r, const Type *t, Scalar kind, Span at)
     DClass class = dtype_info[t->dtype].class;
     bool fits = true;
     if (kind == SCALAR_STRING && class == CLASS_STRING)
-        e.s = string_value(r, at);
+        e.s = mil_string_value(r, at);
     else if ((kind == SCALAR_INT || kind == SCALAR_FLOAT) && class == CLASS_FLOAT)
         e.d = float_value(r, t->dtype, at);
     else if (kind == SCALAR_INT && (class == CLASS_INT || class == CLASS_UINT))
@@ -245,7 +245,7 @@ static void add_element(Reader *r, const Type *t, Scalar kind, Span at)
     PUSH(b->element, b->elements, b->elements_cap, e);
 }
 
-void literal_scalar(Reader *r, Scalar kind, Span at)
+void mil_literal_scalar(Reader *r, Scalar kind, Span at)
 {
     Frame *f = current(r, at);
     if (!f)
@@ -262,7 +262,7 @@ void literal_scalar(Reader *r, Scalar kind, Span at)
         complete_tensor(r, t);
 }
 
-Constant literal_end(Reader *r, const Type *type, Span at)
+Constant mil_literal_end(Reader *r, const Type *type, Span at)
 {
     Error err;
     Constant c = {type, r->builder.bad ? NULL : r->builder.result, at};
@@ -273,10 +273,10 @@ Constant literal_end(Reader *r, const Type *type, Span at)
     return c;
 }
 
-const char *string_value(Reader *r, Span at)
+const char *mil_string_value(Reader *r, Span at)
 {
     static const char escapes[] = "\"\\ntr", values[] = "\"\\\n\t\r";
-    const char *s = mil_span_text(r, at) + 1, *end = s + at.length - 2;
+    const char *s = mil_text(r, at) + 1, *end = s + at.length - 2;
     char *out = arena_alloc(&r->m->arena, at.length), *to = out;
     while (s < end) {
         if (*s != '\\') {
@@ -285,7 +285,7 @@ const char *string_value(Reader *r, Span at)
         }
         const char *found = memchr(escapes, s[1], sizeof escapes - 1);
         if (!found) {
-            uint32_t offset = (uint32_t)(s - mil_span_text(r, at));
+            uint32_t offset = (uint32_t)(s - mil_text(r, at));
             diag_error(r->diags, (Span){r->src, at.start + offset, 2}, "there is no such escape in strings");
         }
         *to++ = found ? values[found - escapes] : s[1];
@@ -306,12 +306,12 @@ static bool first_time(Reader *r, int bit, Span key)
     return true;
 }
 
-void reference_constant(Reader *r, Span key, Constant value)
+void mil_reference_constant(Reader *r, Span key, Constant value)
 {
     Reference *ref = &r->reference;
     const Literal *l = value.literal;
-    bool is_path = span_is(r, key, "path");
-    if (!is_path && !span_is(r, key, "offset")) {
+    bool is_path = mil_is(r, key, "path");
+    if (!is_path && !mil_is(r, key, "offset")) {
         diag_error(r->diags, key, "BLOBFILE takes path and offset");
     } else if (l && (l->count != 1 || l->kind != (is_path ? LIT_STRING : LIT_INT))) {
         diag_error(r->diags, value.span, "expected %s", is_path ? "a string" : "an integer");
@@ -325,18 +325,18 @@ void reference_constant(Reader *r, Span key, Constant value)
     }
 }
 
-void reference_scalar(Reader *r, Span key, Scalar kind, Span at)
+void mil_reference_scalar(Reader *r, Span key, Scalar kind, Span at)
 {
     WeightRef *w = &r->reference.weight;
     Constant window = {0};
-    if (kind == SCALAR_STRING && span_is(r, key, "name") && first_time(r, SEEN_NAME, key)) {
-        w->name = string_value(r, at);
-    } else if (kind == SCALAR_WORD && span_is(r, key, "transposed") && first_time(r, SEEN_TRANSPOSED, key)) {
-        w->transposed = *mil_span_text(r, at) == 't';
-    } else if (kind == SCALAR_INT && span_is(r, key, "window") && first_time(r, SEEN_WINDOW, key)) {
-        literal_begin(r, read_scalar(r, DT_INT64));
-        literal_scalar(r, kind, at);
-        window = literal_end(r, read_scalar(r, DT_INT64), at);
+    if (kind == SCALAR_STRING && mil_is(r, key, "name") && first_time(r, SEEN_NAME, key)) {
+        w->name = mil_string_value(r, at);
+    } else if (kind == SCALAR_WORD && mil_is(r, key, "transposed") && first_time(r, SEEN_TRANSPOSED, key)) {
+        w->transposed = *mil_text(r, at) == 't';
+    } else if (kind == SCALAR_INT && mil_is(r, key, "window") && first_time(r, SEEN_WINDOW, key)) {
+        mil_literal_begin(r, mil_scalar(r, DT_INT64));
+        mil_literal_scalar(r, kind, at);
+        window = mil_literal_end(r, mil_scalar(r, DT_INT64), at);
         w->window = window.literal ? window.literal->ints[0] : 0;
     } else {
         diag_error(r->diags, key,
@@ -344,7 +344,7 @@ void reference_scalar(Reader *r, Span key, Scalar kind, Span at)
     }
 }
 
-Constant reference_end(Reader *r, const Type *type, LiteralKind kind, WeightKind weight, Span at)
+Constant mil_reference_end(Reader *r, const Type *type, LiteralKind kind, WeightKind weight, Span at)
 {
     Reference ref = r->reference;
     Constant c = {type, NULL, at};

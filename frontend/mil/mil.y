@@ -45,8 +45,8 @@ static void mil_yyerror(Span *at, Reader *r, const char *message);
 %%
 
 program:
-    PROGRAM '(' version ')' { program_begin(r, @3); }
-    attrs { r->m->attr = take_attrs(r, &r->m->attrs); }
+    PROGRAM '(' version ')' { mil_program_begin(r, @3); }
+    attrs { r->m->attr = mil_take_attrs(r, &r->m->attrs); }
     '{' functions '}'
 
 version:
@@ -58,9 +58,9 @@ functions:
   | functions function
 
 function:
-    FUNC name '<' name '>' { function_begin(r, @2, @4); }
-    '(' params ')' attrs { function_params(r); }
-    '{' statements '}' ARROW '(' names ')' ';' { function_end(r); }
+    FUNC name '<' name '>' { mil_function_begin(r, @2, @4); }
+    '(' params ')' attrs { mil_function_params(r); }
+    '{' statements '}' ARROW '(' names ')' ';' { mil_function_end(r); }
 
 params:
     %empty
@@ -71,22 +71,22 @@ param_list:
   | param_list ',' param
 
 param:
-    type name { statement_result(r, $1, @2); }
+    type name { mil_statement_result(r, $1, @2); }
 
 /* ---- statements ---- */
 
 statements:
-    %empty { statement_reset(r); }
-  | statements statement { statement_reset(r); }
-  | statements error ';' { statement_reset(r); yyerrok; }
+    %empty { mil_statement_reset(r); }
+  | statements statement { mil_statement_reset(r); }
+  | statements error ';' { mil_statement_reset(r); yyerrok; }
 
 statement:
-    results '=' name opset '(' args ')' attrs ';' { statement_end(r, @3); }
-  | NAME opset '(' args ')' attrs ';' { statement_end(r, @1); }
+    results '=' name opset '(' args ')' attrs ';' { mil_statement_end(r, @3); }
+  | NAME opset '(' args ')' attrs ';' { mil_statement_end(r, @1); }
 
 results:
-    type name { statement_result(r, $1, @2); }
-  | results ',' type name { statement_result(r, $3, @4); }
+    type name { mil_statement_result(r, $1, @2); }
+  | results ',' type name { mil_statement_result(r, $3, @4); }
 
 opset:
     %empty
@@ -105,10 +105,10 @@ arg:
   | key list_open list_values ')'
 
 key:
-    name '=' { statement_arg(r, @1); }
+    name '=' { mil_statement_arg(r, @1); }
 
 list_open:
-    '(' { statement_list(r); }
+    '(' { mil_statement_list(r); }
 
 list_values:
     %empty
@@ -119,16 +119,16 @@ arg_values:
   | arg_values ',' arg_value
 
 arg_value:
-    name { statement_value(r, @1); }
-  | constant { statement_constant(r, $1); }
+    name { mil_statement_value(r, @1); }
+  | constant { mil_statement_constant(r, $1); }
 
 names:
     %empty
   | name_list
 
 name_list:
-    name { statement_value(r, @1); }
-  | name_list ',' name { statement_value(r, @3); }
+    name { mil_statement_value(r, @1); }
+  | name_list ',' name { mil_statement_value(r, @3); }
 
 attrs:
     %empty
@@ -140,58 +140,58 @@ attr_list:
   | attr_list ',' attr
 
 attr:
-    name '=' constant { statement_attr(r, @1, $3); }
+    name '=' constant { mil_statement_attr(r, @1, $3); }
 
 /* ---- types ---- */
 
 type:
-    DTYPE { $$ = read_scalar(r, $1); }
-  | TENSOR '<' DTYPE ',' dim_list '>' { $$ = read_tensor(r, $3, $5); }
-  | STATE '<' type '>' { $$ = read_state(r, $3, @$); }
-  | LIST '<' type ',' dim '>' { $$ = read_container(r, TY_LIST, $3, NULL, $5, @$); }
-  | DICT '<' type ',' type '>' { $$ = read_container(r, TY_DICT, $3, $5, 0, @$); }
+    DTYPE { $$ = mil_scalar(r, $1); }
+  | TENSOR '<' DTYPE ',' dim_list '>' { $$ = mil_tensor(r, $3, $5); }
+  | STATE '<' type '>' { $$ = mil_state(r, $3, @$); }
+  | LIST '<' type ',' dim '>' { $$ = mil_container(r, TY_LIST, $3, NULL, $5, @$); }
+  | DICT '<' type ',' type '>' { $$ = mil_container(r, TY_DICT, $3, $5, 0, @$); }
   | TUPLE '<' types '>' { $$ = $3; }
   | TENSOR_BUFFER '<' DTYPE ',' name '=' dim_list ',' name '=' dim_list ',' name '=' dim_list '>'
-    { $$ = read_buffer(r, $3, (Span[3]){@5, @9, @13}, (Type *[3]){$7, $11, $15}, @$); }
+    { $$ = mil_buffer(r, $3, (Span[3]){@5, @9, @13}, (Type *[3]){$7, $11, $15}, @$); }
 
 types:
-    type { $$ = read_tuple(r, NULL, $1, @1); }
-  | types ',' type { $$ = read_tuple(r, $1, $3, @3); }
+    type { $$ = mil_tuple(r, NULL, $1, @1); }
+  | types ',' type { $$ = mil_tuple(r, $1, $3, @3); }
 
 dim_list:
-    '[' ']' { $$ = read_dims(r); }
+    '[' ']' { $$ = mil_dims(r); }
   | '[' dims ']' { $$ = $2; }
 
 dims:
-    dim { $$ = read_dims(r); read_dim(r, $$, $1, @1); }
-  | dims ',' dim { $$ = $1; read_dim(r, $$, $3, @3); }
+    dim { $$ = mil_dims(r); mil_dim(r, $$, $1, @1); }
+  | dims ',' dim { $$ = $1; mil_dim(r, $$, $3, @3); }
 
 dim:
-    INTEGER { $$ = read_length(r, @1); }
+    INTEGER { $$ = mil_length(r, @1); }
   | '?' { $$ = DIM_UNKNOWN; }
-  | SYMBOL { $$ = read_symbol(r, @1); }
+  | SYMBOL { $$ = mil_symbol(r, @1); }
 
 /* ---- constants ---- */
 
 constant:
-    type_open literal ')' { $$ = literal_end(r, $1, @$); }
-  | type '(' BLOBFILE '(' blob_args ')' ')' { $$ = reference_end(r, $1, LIT_BLOB, 0, @$); }
-  | type '(' WEIGHT '(' weight_args ')' ')' { $$ = reference_end(r, $1, LIT_WEIGHT, WEIGHT_TENSOR, @$); }
+    type_open literal ')' { $$ = mil_literal_end(r, $1, @$); }
+  | type '(' BLOBFILE '(' blob_args ')' ')' { $$ = mil_reference_end(r, $1, LIT_BLOB, 0, @$); }
+  | type '(' WEIGHT '(' weight_args ')' ')' { $$ = mil_reference_end(r, $1, LIT_WEIGHT, WEIGHT_TENSOR, @$); }
   | type '(' CAUSAL_MASK '(' weight_args ')' ')'
-    { $$ = reference_end(r, $1, LIT_WEIGHT, WEIGHT_CAUSAL_MASK, @$); }
+    { $$ = mil_reference_end(r, $1, LIT_WEIGHT, WEIGHT_CAUSAL_MASK, @$); }
 
 type_open:
-    type '(' { literal_begin(r, $1); }
+    type '(' { mil_literal_begin(r, $1); }
 
 literal:
     scalar
-  | open_list elements ']' { literal_close(r, @3); }
-  | open_tuple elements ')' { literal_close(r, @3); }
-  | open_dict pairs '}' { literal_close(r, @3); }
+  | open_list elements ']' { mil_literal_close(r, @3); }
+  | open_tuple elements ')' { mil_literal_close(r, @3); }
+  | open_dict pairs '}' { mil_literal_close(r, @3); }
 
-open_list: '[' { literal_open(r, '[', @1); }
-open_tuple: '(' { literal_open(r, '(', @1); }
-open_dict: '{' { literal_open(r, '{', @1); }
+open_list: '[' { mil_literal_open(r, '[', @1); }
+open_tuple: '(' { mil_literal_open(r, '(', @1); }
+open_dict: '{' { mil_literal_open(r, '{', @1); }
 
 elements:
     %empty
@@ -213,29 +213,29 @@ pair:
     '{' literal ',' literal '}'
 
 scalar:
-    INTEGER { literal_scalar(r, SCALAR_INT, @1); }
-  | REAL { literal_scalar(r, SCALAR_FLOAT, @1); }
-  | UNBOUNDED { literal_scalar(r, SCALAR_FLOAT, @1); }
-  | NEGATIVE { literal_scalar(r, SCALAR_FLOAT, @1); }
-  | STRING { literal_scalar(r, SCALAR_STRING, @1); }
-  | BOOLEAN { literal_scalar(r, SCALAR_WORD, @1); }
-  | SYMBOL { literal_scalar(r, SCALAR_WORD, @1); }
+    INTEGER { mil_literal_scalar(r, SCALAR_INT, @1); }
+  | REAL { mil_literal_scalar(r, SCALAR_FLOAT, @1); }
+  | UNBOUNDED { mil_literal_scalar(r, SCALAR_FLOAT, @1); }
+  | NEGATIVE { mil_literal_scalar(r, SCALAR_FLOAT, @1); }
+  | STRING { mil_literal_scalar(r, SCALAR_STRING, @1); }
+  | BOOLEAN { mil_literal_scalar(r, SCALAR_WORD, @1); }
+  | SYMBOL { mil_literal_scalar(r, SCALAR_WORD, @1); }
 
 blob_args:
     blob_arg
   | blob_args ',' blob_arg
 
 blob_arg:
-    name '=' type_open literal ')' { reference_constant(r, @1, literal_end(r, $3, @4)); }
+    name '=' type_open literal ')' { mil_reference_constant(r, @1, mil_literal_end(r, $3, @4)); }
 
 weight_args:
     weight_arg
   | weight_args ',' weight_arg
 
 weight_arg:
-    name '=' STRING { reference_scalar(r, @1, SCALAR_STRING, @3); }
-  | name '=' INTEGER { reference_scalar(r, @1, SCALAR_INT, @3); }
-  | name '=' BOOLEAN { reference_scalar(r, @1, SCALAR_WORD, @3); }
+    name '=' STRING { mil_reference_scalar(r, @1, SCALAR_STRING, @3); }
+  | name '=' INTEGER { mil_reference_scalar(r, @1, SCALAR_INT, @3); }
+  | name '=' BOOLEAN { mil_reference_scalar(r, @1, SCALAR_WORD, @3); }
 
 name:
     NAME
@@ -285,7 +285,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, Reader *r)
     if (got == YYSYMBOL_YYUNDEF)
         return 0; /* the scanner has said it */
     if (at->length)
-        text_printf(&text, "unexpected '%.*s'", (int)(at->length < 40 ? at->length : 40), mil_span_text(r, *at));
+        text_printf(&text, "unexpected '%.*s'", (int)(at->length < 40 ? at->length : 40), mil_text(r, *at));
     else
         text_printf(&text, "unexpected %s", yysymbol_name(got));
     add_expected(&text, context, r);

@@ -3,19 +3,19 @@
 #include "frontend/mil/mil.h"
 #include "frontend/mil/reader.h"
 
-const char *mil_span_text(const Reader *r, Span at)
+const char *mil_text(const Reader *r, Span at)
 {
     return r->src->text + at.start;
 }
 
-char *span_copy(Reader *r, Span at)
+char *mil_copy(Reader *r, Span at)
 {
-    return arena_str(&r->m->arena, mil_span_text(r, at), at.length);
+    return arena_str(&r->m->arena, mil_text(r, at), at.length);
 }
 
-bool span_is(const Reader *r, Span at, const char *word)
+bool mil_is(const Reader *r, Span at, const char *word)
 {
-    return strlen(word) == at.length && memcmp(mil_span_text(r, at), word, at.length) == 0;
+    return strlen(word) == at.length && memcmp(mil_text(r, at), word, at.length) == 0;
 }
 
 /* ---- names ---- */
@@ -36,11 +36,11 @@ static int number_at_end(const char *name)
     return n;
 }
 
-Value *make_value(Reader *r, const Type *type, Span name)
+Value *mil_make_value(Reader *r, const Type *type, Span name)
 {
     Value *v = arena_new(&r->m->arena, Value);
     v->type = type;
-    v->name = span_copy(r, name);
+    v->name = mil_copy(r, name);
     v->span = name;
     return v;
 }
@@ -48,11 +48,11 @@ Value *make_value(Reader *r, const Type *type, Span name)
 static Name *look_up(const Reader *r, Span name)
 {
     Name *found;
-    HASH_FIND(hh, r->names, mil_span_text(r, name), name.length, found);
+    HASH_FIND(hh, r->names, mil_text(r, name), name.length, found);
     return found;
 }
 
-void define_value(Reader *r, Value *v)
+void mil_define_value(Reader *r, Value *v)
 {
     Name *found = look_up(r, v->span), *entry;
     if (found) {
@@ -84,12 +84,12 @@ static const char *nearest_name(const Reader *r, const char *word)
     return best;
 }
 
-Value *find_value(Reader *r, Span name)
+Value *mil_find_value(Reader *r, Span name)
 {
     Name *found = look_up(r, name);
     if (found)
         return found->value;
-    const char *word = arena_str(&r->scratch, mil_span_text(r, name), name.length), *near = nearest_name(r, word);
+    const char *word = arena_str(&r->scratch, mil_text(r, name), name.length), *near = nearest_name(r, word);
     diag_error(r->diags, name, "%s is not defined before this%s%s%s", word, near ? "; did you mean " : "",
                near ? near : "", near ? "?" : "");
     return NULL;
@@ -97,37 +97,37 @@ Value *find_value(Reader *r, Span name)
 
 /* ---- functions and the program ---- */
 
-void program_begin(Reader *r, Span version)
+void mil_program_begin(Reader *r, Span version)
 {
-    const char *text = mil_span_text(r, version);
-    r->m->version = span_copy(r, version);
+    const char *text = mil_text(r, version);
+    r->m->version = mil_copy(r, version);
     if (version.length != 3 || text[0] != '1' || text[1] != '.')
         diag_error(r->diags, version, "there is no program version %.*s: 1.0 to 1.3 are known",
                    (int)(version.length < 20 ? version.length : 20), text);
 }
 
-void function_begin(Reader *r, Span name, Span opset)
+void mil_function_begin(Reader *r, Span name, Span opset)
 {
-    r->f = func_new(r->m, span_copy(r, name), span_copy(r, opset));
+    r->f = func_new(r->m, mil_copy(r, name), mil_copy(r, opset));
     r->f->span = name;
     r->highest = 0;
-    statement_reset(r);
+    mil_statement_reset(r);
 }
 
-void function_params(Reader *r)
+void mil_function_params(Reader *r)
 {
     Func *f = r->f;
-    f->attr = take_attrs(r, &f->attrs);
+    f->attr = mil_take_attrs(r, &f->attrs);
     f->param = arena_many(&r->m->arena, (size_t)r->results, Value *);
     for (int i = 0; i < r->results; i++) {
-        Value *v = make_value(r, r->result[i].type, r->result[i].name);
+        Value *v = mil_make_value(r, r->result[i].type, r->result[i].name);
         v->index = i;
         f->param[f->params++] = v;
-        define_value(r, v);
+        mil_define_value(r, v);
     }
 }
 
-void function_end(Reader *r)
+void mil_function_end(Reader *r)
 {
     Func *f = r->f;
     f->output = arena_copy(&r->m->arena, r->value, r->values * sizeof *r->value);
@@ -135,7 +135,7 @@ void function_end(Reader *r)
     f->next_name = r->highest + 1;
     HASH_CLEAR(hh, r->names);
     r->names = NULL;
-    statement_reset(r);
+    mil_statement_reset(r);
 }
 
 static bool read_program(Reader *r)
@@ -162,7 +162,7 @@ static Module *read(const Source *src, Diags *diags, bool model)
     }
     HASH_CLEAR(hh, r.names);
     HASH_CLEAR(hh, r.spellings);
-    builder_free(&r.builder);
+    mil_builder_free(&r.builder);
     arena_free(&r.scratch);
     return m;
 }

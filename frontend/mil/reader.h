@@ -112,65 +112,65 @@ union MIL_YYSTYPE;
 int mil_yylex(union MIL_YYSTYPE *value, Span *at, Reader *r);
 int mil_yyparse(Reader *r);
 
-const char *mil_span_text(const Reader *r, Span at); /* not terminated: at.length bytes */
-char *span_copy(Reader *r, Span at);             /* in the module's arena */
-bool span_is(const Reader *r, Span at, const char *word);
+const char *mil_text(const Reader *r, Span at); /* not terminated: at.length bytes */
+char *mil_copy(Reader *r, Span at);             /* in the module's arena */
+bool mil_is(const Reader *r, Span at, const char *word);
 
 /* ---- types (type.c) ---- */
 
-const Type *read_scalar(Reader *r, DType d);
+const Type *mil_scalar(Reader *r, DType d);
 /* A shape that grows; a rank over the limit is reported once. */
-Type *read_dims(Reader *r);
-void read_dim(Reader *r, Type *dims, int64_t d, Span at);
-int64_t read_length(Reader *r, Span at); /* a number token >= 0 */
-int64_t read_symbol(Reader *r, Span at); /* S or T */
-const Type *read_tensor(Reader *r, DType d, Type *dims);
-const Type *read_state(Reader *r, const Type *inner, Span at);
-const Type *read_container(Reader *r, TypeKind kind, const Type *a, const Type *b, int64_t length, Span at);
-Type *read_tuple(Reader *r, Type *tuple, const Type *element, Span at); /* tuple NULL: a new one */
-const Type *read_buffer(Reader *r, DType d, const Span key[3], Type *const list[3], Span at);
+Type *mil_dims(Reader *r);
+void mil_dim(Reader *r, Type *dims, int64_t d, Span at);
+int64_t mil_length(Reader *r, Span at); /* a number token >= 0 */
+int64_t mil_symbol(Reader *r, Span at); /* S or T */
+const Type *mil_tensor(Reader *r, DType d, Type *dims);
+const Type *mil_state(Reader *r, const Type *inner, Span at);
+const Type *mil_container(Reader *r, TypeKind kind, const Type *a, const Type *b, int64_t length, Span at);
+Type *mil_tuple(Reader *r, Type *tuple, const Type *element, Span at); /* tuple NULL: a new one */
+const Type *mil_buffer(Reader *r, DType d, const Span key[3], Type *const list[3], Span at);
 
 /* ---- literals (constant.c) ---- */
 
 typedef enum Scalar { SCALAR_INT, SCALAR_FLOAT, SCALAR_STRING, SCALAR_WORD } Scalar;
 
-void literal_begin(Reader *r, const Type *type);
-void literal_open(Reader *r, char bracket, Span at);
-void literal_close(Reader *r, Span at);
-void literal_scalar(Reader *r, Scalar kind, Span at);
-/* What was read since literal_begin; NULL after an error. */
-Constant literal_end(Reader *r, const Type *type, Span at);
-void builder_free(Builder *b);
+void mil_literal_begin(Reader *r, const Type *type);
+void mil_literal_open(Reader *r, char bracket, Span at);
+void mil_literal_close(Reader *r, Span at);
+void mil_literal_scalar(Reader *r, Scalar kind, Span at);
+/* What was read since mil_literal_begin; NULL after an error. */
+Constant mil_literal_end(Reader *r, const Type *type, Span at);
+void mil_builder_free(Builder *b);
 
 /* key = value of a reference, then the reference itself. */
-void reference_constant(Reader *r, Span key, Constant value);
-void reference_scalar(Reader *r, Span key, Scalar kind, Span at);
-Constant reference_end(Reader *r, const Type *type, LiteralKind kind, WeightKind weight, Span at);
+void mil_reference_constant(Reader *r, Span key, Constant value);
+void mil_reference_scalar(Reader *r, Span key, Scalar kind, Span at);
+Constant mil_reference_end(Reader *r, const Type *type, LiteralKind kind, WeightKind weight, Span at);
 /* The text of a string token, unescaped, in the module's arena. */
-const char *string_value(Reader *r, Span at);
+const char *mil_string_value(Reader *r, Span at);
 
 /* ---- statements (statement.c) ---- */
 
-void statement_reset(Reader *r);
-void statement_result(Reader *r, const Type *type, Span name);
-void statement_arg(Reader *r, Span key);
-void statement_list(Reader *r);
-void statement_value(Reader *r, Span name);
-void statement_constant(Reader *r, Constant c);
-void statement_attr(Reader *r, Span key, Constant c);
-void statement_end(Reader *r, Span spelling);
+void mil_statement_reset(Reader *r);
+void mil_statement_result(Reader *r, const Type *type, Span name);
+void mil_statement_arg(Reader *r, Span key);
+void mil_statement_list(Reader *r);
+void mil_statement_value(Reader *r, Span name);
+void mil_statement_constant(Reader *r, Constant c);
+void mil_statement_attr(Reader *r, Span key, Constant c);
+void mil_statement_end(Reader *r, Span spelling);
 
 /* ---- functions and the program (read.c) ---- */
 
-void program_begin(Reader *r, Span version);
-void function_begin(Reader *r, Span name, Span opset);
-void function_params(Reader *r);
-void function_end(Reader *r);
+void mil_program_begin(Reader *r, Span version);
+void mil_function_begin(Reader *r, Span name, Span opset);
+void mil_function_params(Reader *r);
+void mil_function_end(Reader *r);
 /* The attributes collected so far, for a program or a function. */
-Attr *take_attrs(Reader *r, int *count);
+Attr *mil_take_attrs(Reader *r, int *count);
 /* Adds a value's name; reports one that is there already. */
-void define_value(Reader *r, Value *v);
-Value *find_value(Reader *r, Span name); /* NULL, reported, where there is none */
-Value *make_value(Reader *r, const Type *type, Span name);
+void mil_define_value(Reader *r, Value *v);
+Value *mil_find_value(Reader *r, Span name); /* NULL, reported, where there is none */
+Value *mil_make_value(Reader *r, const Type *type, Span name);
 
 #endif

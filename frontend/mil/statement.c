@@ -6,7 +6,7 @@
 
 /* ---- collecting ---- */
 
-void statement_reset(Reader *r)
+void mil_statement_reset(Reader *r)
 {
     r->args = r->attrs = r->results = 0;
     r->values = 0;
@@ -14,7 +14,7 @@ void statement_reset(Reader *r)
     r->reference = (Reference){0};
 }
 
-void statement_result(Reader *r, const Type *type, Span name)
+void mil_statement_result(Reader *r, const Type *type, Span name)
 {
     arena_push(&r->scratch, r->result, r->results, r->results_cap, ((ResultText){type, name}));
 }
@@ -24,8 +24,8 @@ static bool refused(Reader *r, Span key, int count, const void *entries, size_t 
 {
     for (int i = 0; i < count; i++) {
         const Span *other = (const Span *)((const char *)entries + (size_t)i * size);
-        if (other->length == key.length && memcmp(mil_span_text(r, *other), mil_span_text(r, key), key.length) == 0) {
-            diag_error(r->diags, key, "%.*s is given twice", (int)key.length, mil_span_text(r, key));
+        if (other->length == key.length && memcmp(mil_text(r, *other), mil_text(r, key), key.length) == 0) {
+            diag_error(r->diags, key, "%.*s is given twice", (int)key.length, mil_text(r, key));
             return true;
         }
     }
@@ -34,7 +34,7 @@ static bool refused(Reader *r, Span key, int count, const void *entries, size_t 
     return count == MAX_ENTRIES;
 }
 
-void statement_arg(Reader *r, Span key)
+void mil_statement_arg(Reader *r, Span key)
 {
     ArgText arg = {key, r->values, 0, false};
     if (refused(r, key, r->args, r->arg, sizeof *r->arg))
@@ -42,7 +42,7 @@ void statement_arg(Reader *r, Span key)
     arena_push(&r->scratch, r->arg, r->args, r->args_cap, arg);
 }
 
-void statement_list(Reader *r)
+void mil_statement_list(Reader *r)
 {
     r->arg[r->args - 1].list = true;
 }
@@ -56,12 +56,12 @@ static void add_value(Reader *r, Value *v)
         r->arg[r->args - 1].count++;
 }
 
-void statement_value(Reader *r, Span name)
+void mil_statement_value(Reader *r, Span name)
 {
-    add_value(r, find_value(r, name));
+    add_value(r, mil_find_value(r, name));
 }
 
-void statement_constant(Reader *r, Constant c)
+void mil_statement_constant(Reader *r, Constant c)
 {
     if (!c.literal)
         return;
@@ -70,21 +70,21 @@ void statement_constant(Reader *r, Constant c)
     add_value(r, v);
 }
 
-void statement_attr(Reader *r, Span key, Constant c)
+void mil_statement_attr(Reader *r, Span key, Constant c)
 {
     AttrText attr = {key, c};
     if (!refused(r, key, r->attrs, r->attr, sizeof *r->attr))
         arena_push(&r->scratch, r->attr, r->attrs, r->attrs_cap, attr);
 }
 
-Attr *take_attrs(Reader *r, int *count)
+Attr *mil_take_attrs(Reader *r, int *count)
 {
     Attr *attr = arena_many(&r->m->arena, (size_t)r->attrs, Attr);
     int n = 0;
     for (int i = 0; i < r->attrs; i++)
         if (r->attr[i].constant.literal)
             attr[n++] =
-                (Attr){span_copy(r, r->attr[i].key), r->attr[i].constant.type, r->attr[i].constant.literal};
+                (Attr){mil_copy(r, r->attr[i].key), r->attr[i].constant.type, r->attr[i].constant.literal};
     *count = n;
     r->attrs = 0;
     return attr;
@@ -123,7 +123,7 @@ static const char *nearest_op(const Reader *r, const char *word)
 
 static void unknown_operand(Reader *r, const OpInfo *info, Span key)
 {
-    const char *word = span_copy(r, key);
+    const char *word = mil_copy(r, key);
     Nearest n = nearest_to(word);
     Text all = {0};
     for (int i = 0; i < info->operands; i++) {
@@ -164,13 +164,13 @@ static OpCode find_op(Reader *r, Span at)
     if (!r->spellings)
         for (int code = OP_UNKNOWN + 1; code < OP_COUNT; code++)
             add_spelling(r, (OpCode)code, op_info((OpCode)code)->spelling);
-    HASH_FIND(hh, r->spellings, mil_span_text(r, at), at.length, found);
+    HASH_FIND(hh, r->spellings, mil_text(r, at), at.length, found);
     OpCode code = found ? found->code : OP_UNKNOWN;
     bool hidden = !r->model && (op_info(code)->flags & F_MODEL);
     if (hidden)
         diag_error(r->diags, at, "%s stands in models only, it is no op of MIL", op_info(code)->spelling);
     if (!found) {
-        char *word = span_copy(r, at);
+        char *word = mil_copy(r, at);
         add_spelling(r, OP_UNKNOWN, word);
         warn_unknown(r, word, at);
     }
@@ -189,7 +189,7 @@ static void known_arg(Reader *r, Op *op, const ArgText *text)
 {
     const OpInfo *info = op_info(op->code);
     for (int i = 0; i < info->operands; i++) {
-        if (!span_is(r, text->key, info->operand[i].name))
+        if (!mil_is(r, text->key, info->operand[i].name))
             continue;
         if (text->list && !info->operand[i].list)
             diag_error(r->diags, text->key, "%s takes one value, not a list", info->operand[i].name);
@@ -222,7 +222,7 @@ static void set_value(Reader *r, Op *op, const Constant *c)
     const ResultText *result = r->results ? &r->result[0] : NULL;
     if (result && !type_equal(result->type, c->type))
         diag_error(r->diags, c->span, "%.*s is declared as %s, but its value is %s", (int)result->name.length,
-                   mil_span_text(r, result->name), type_text(&r->scratch, result->type),
+                   mil_text(r, result->name), type_text(&r->scratch, result->type),
                    type_text(&r->scratch, c->type));
     op->literal = c->literal;
 }
@@ -233,19 +233,19 @@ static bool special_attr(Reader *r, Op *op, const AttrText *text)
     bool constexpr_op = strncmp(op->spelling, "constexpr_", 10) == 0;
     Arg *slot = NULL;
     for (int i = 0; i < op->args; i++)
-        if (op->arg[i].key && span_is(r, text->key, op->arg[i].key))
+        if (op->arg[i].key && mil_is(r, text->key, op->arg[i].key))
             slot = &op->arg[i];
     if (!text->constant.literal)
         return true;
-    if (span_is(r, text->key, "name")) {
+    if (mil_is(r, text->key, "name")) {
         set_label(r, op, &text->constant);
-    } else if (op->code == OP_CONST && span_is(r, text->key, "val")) {
+    } else if (op->code == OP_CONST && mil_is(r, text->key, "val")) {
         set_value(r, op, &text->constant);
     } else if (op->code != OP_UNKNOWN && slot && !slot->count) {
         attribute_arg(r, slot, &text->constant);
     } else if (op->code == OP_UNKNOWN && constexpr_op) {
         slot = &op->arg[op->args++]; /* there is room: see build_args */
-        slot->key = span_copy(r, text->key);
+        slot->key = mil_copy(r, text->key);
         attribute_arg(r, slot, &text->constant);
     } else {
         return false;
@@ -263,7 +263,7 @@ static void build_args(Reader *r, Op *op)
             continue;
         }
         Arg *arg = &op->arg[op->args++];
-        arg->key = span_copy(r, r->arg[i].key);
+        arg->key = mil_copy(r, r->arg[i].key);
         arg->list = r->arg[i].list;
         fill_arg(r, arg, &r->arg[i]);
     }
@@ -277,31 +277,31 @@ static void build_attrs(Reader *r, Op *op)
             r->attr[kept++] = r->attr[i];
     r->attrs = kept;
     if (kept)
-        op->attr = take_attrs(r, &op->attrs);
+        op->attr = mil_take_attrs(r, &op->attrs);
 }
 
 static void build_results(Reader *r, Op *op)
 {
     op->result = arena_many(&r->m->arena, (size_t)r->results, Value *);
     for (int i = 0; i < r->results; i++) {
-        Value *v = make_value(r, r->result[i].type, r->result[i].name);
+        Value *v = mil_make_value(r, r->result[i].type, r->result[i].name);
         v->def = op;
         v->index = i;
         op->result[op->results++] = v;
-        define_value(r, v);
+        mil_define_value(r, v);
     }
 }
 
-void statement_end(Reader *r, Span spelling)
+void mil_statement_end(Reader *r, Span spelling)
 {
     OpCode code = find_op(r, spelling);
-    Op *op = code == OP_UNKNOWN ? op_new_unknown(r->f, span_copy(r, spelling), spelling)
+    Op *op = code == OP_UNKNOWN ? op_new_unknown(r->f, mil_copy(r, spelling), spelling)
                                 : op_new(r->f, code, spelling);
     if (r->opset.length)
-        op->opset = span_copy(r, r->opset);
+        op->opset = mil_copy(r, r->opset);
     bool valued = false;
     for (int i = 0; i < r->attrs; i++)
-        valued = valued || span_is(r, r->attr[i].key, "val");
+        valued = valued || mil_is(r, r->attr[i].key, "val");
     build_args(r, op);
     build_attrs(r, op);
     if (code == OP_CONST && !valued)

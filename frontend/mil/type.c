@@ -2,7 +2,7 @@
 
 #include "frontend/mil/reader.h"
 
-const Type *read_scalar(Reader *r, DType d)
+const Type *mil_scalar(Reader *r, DType d)
 {
     if (!r->scalar[d]) {
         Type t = type_scalar(d);
@@ -11,12 +11,12 @@ const Type *read_scalar(Reader *r, DType d)
     return r->scalar[d];
 }
 
-Type *read_dims(Reader *r)
+Type *mil_dims(Reader *r)
 {
     return arena_new(&r->m->arena, Type);
 }
 
-void read_dim(Reader *r, Type *dims, int64_t d, Span at)
+void mil_dim(Reader *r, Type *dims, int64_t d, Span at)
 {
     if (dims->rank < IR_MAX_RANK)
         dims->dim[dims->rank] = d;
@@ -26,9 +26,9 @@ void read_dim(Reader *r, Type *dims, int64_t d, Span at)
         dims->rank++; /* one too many remembers that it was reported */
 }
 
-int64_t read_length(Reader *r, Span at)
+int64_t mil_length(Reader *r, Span at)
 {
-    const char *s = mil_span_text(r, at);
+    const char *s = mil_text(r, at);
     int64_t n = 0;
     for (uint32_t i = 0; i < at.length; i++) {
         if (s[i] == '-' || n > (INT64_MAX - 9) / 10) {
@@ -40,12 +40,12 @@ int64_t read_length(Reader *r, Span at)
     return n;
 }
 
-int64_t read_symbol(Reader *r, Span at)
+int64_t mil_symbol(Reader *r, Span at)
 {
-    return *mil_span_text(r, at) == 'S' ? DIM_S : DIM_T;
+    return *mil_text(r, at) == 'S' ? DIM_S : DIM_T;
 }
 
-const Type *read_tensor(Reader *r, DType d, Type *dims)
+const Type *mil_tensor(Reader *r, DType d, Type *dims)
 {
     dims->kind = TY_TENSOR;
     dims->dtype = d;
@@ -54,7 +54,7 @@ const Type *read_tensor(Reader *r, DType d, Type *dims)
     return dims;
 }
 
-const Type *read_state(Reader *r, const Type *inner, Span at)
+const Type *mil_state(Reader *r, const Type *inner, Span at)
 {
     if (inner->kind != TY_TENSOR) {
         diag_error(r->diags, at, "a state holds a tensor");
@@ -86,10 +86,10 @@ static const Type *checked_element(Reader *r, const Type *t, Span at)
     if (depth_of(t) < MAX_TYPE_DEPTH)
         return t;
     diag_error(r->diags, at, "types are nested more than %d deep", MAX_TYPE_DEPTH);
-    return read_scalar(r, DT_INT32);
+    return mil_scalar(r, DT_INT32);
 }
 
-const Type *read_container(Reader *r, TypeKind kind, const Type *a, const Type *b, int64_t length, Span at)
+const Type *mil_container(Reader *r, TypeKind kind, const Type *a, const Type *b, int64_t length, Span at)
 {
     Type *t = arena_new(&r->m->arena, Type);
     t->kind = kind;
@@ -102,7 +102,7 @@ const Type *read_container(Reader *r, TypeKind kind, const Type *a, const Type *
     return t;
 }
 
-Type *read_tuple(Reader *r, Type *tuple, const Type *element, Span at)
+Type *mil_tuple(Reader *r, Type *tuple, const Type *element, Span at)
 {
     Arena *a = &r->m->arena;
     if (!tuple) {
@@ -121,12 +121,12 @@ Type *read_tuple(Reader *r, Type *tuple, const Type *element, Span at)
 }
 
 /* tensor_buffer<fp16, shape=[..], strides=[..], interleave_factors=[..]> */
-const Type *read_buffer(Reader *r, DType d, const Span key[3], Type *const list[3], Span at)
+const Type *mil_buffer(Reader *r, DType d, const Span key[3], Type *const list[3], Span at)
 {
     static const char *const names[] = {"shape", "strides", "interleave_factors"};
     Type *t = list[0];
     for (int i = 0; i < 3; i++) {
-        if (!span_is(r, key[i], names[i]))
+        if (!mil_is(r, key[i], names[i]))
             diag_error(r->diags, key[i], "expected %s", names[i]);
         if (list[i]->rank != t->rank)
             diag_error(r->diags, at, "%s and shape have different lengths", names[i]);
