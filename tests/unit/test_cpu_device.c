@@ -1,5 +1,7 @@
 /* The CPU device on whole programs: its fused steps against its plain evaluators and against double
  * precision, for several numbers of threads; ports; errors. */
+#include <sys/mman.h>
+
 #include "tests/unit/cpu_programs.h"
 
 static double worst_double(const uint16_t *a, const double *b, int64_t n)
@@ -222,6 +224,33 @@ static void test_mlp(int c, int s, const char *spelling)
     free(w2);
     free(b1);
     free(b2);
+}
+
+/* Matrices are used where they lie: compiling reads none of them, and copies none. */
+static void test_lazy(void)
+{
+    enum { C = 256, S = 32 };
+    size_t bytes = 2 * C * C;
+    void *closed = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    CHECK(closed != MAP_FAILED);
+    uint16_t *bias = random_half(C, 1);
+    begin("tensor<fp16, [1, %d, 1, %d]> x", C, S);
+    conv_consts();
+    blob_const("w", halves("%d, %d, 1, 1", C, C), closed, DT_FP16, C * C);
+    conv("c", C, S, "w", "x");
+    blob_const("b", halves("1, %d, 1, 1", C), bias, DT_FP16, C);
+    line("%s out = add(x = c, y = b)", halves("1, %d, 1, %d", C, S));
+    end("out");
+    Error err;
+    Module *m = read_text();
+    Device *d = cpu_device_open(&(DeviceOptions){.threads = 1}, &err);
+    Kernel *k = device_compile(d, m->func[0], &resolver, &err);
+    CHECK(k && k->constants <= 4 * C + 1024 && k->workspace <= 8 * C * S && k->steps == 3);
+    kernel_release(k);
+    device_close(d);
+    module_free(m);
+    free(bias);
+    munmap(closed, bytes);
 }
 
 /* ---- programs of many forms: fused against plain ---- */
@@ -486,6 +515,7 @@ int main(void)
     test_mlp(24, 33, "pow");
     test_mlp(16, 64, "native");
     test_mlp(16, 1, "mul");
+    test_lazy();
     test_views();
     test_near_misses();
     test_glue();
