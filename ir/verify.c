@@ -123,7 +123,8 @@ static void check_results(Check *c, const Op *op)
         return;
     }
     if (n != op->results) {
-        complain(c, op->span, "%s: has %d results, but %d are declared", op->spelling, n, op->results);
+        complain(c, op->span, "%s: has %d result%s, but %d %s declared", op->spelling, n, n == 1 ? "" : "s",
+                 op->results, op->results == 1 ? "is" : "are");
         return;
     }
     for (int i = 0; i < n; i++)
