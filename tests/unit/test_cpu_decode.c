@@ -274,8 +274,35 @@ static void test_decode(int heads, int d, int t, int window)
     free(m.bias);
 }
 
+/* States outside the fused form: twice written in one run, in program order, and rounded to their type. */
+static void test_plain_state(void)
+{
+    float x[2] = {0.25f, 1000.125f}, y[2];
+    Error err = {{0}};
+    begin("state<tensor<fp16, [2]>> s, tensor<fp32, [2]> x");
+    line("tensor<fp16, [2]> old = read_state(input = s)");
+    line("tensor<fp16, [2]> x16 = cast(dtype = string(\"fp16\"), x = x)");
+    line("tensor<fp16, [2]> once = add(x = old, y = x16)");
+    line("write_state(data = once, input = s)");
+    line("tensor<fp16, [2]> again = read_state(input = s)");
+    line("tensor<fp16, [2]> twice = mul(x = again, y = fp16(0x1p+1))");
+    line("write_state(data = twice, input = s)");
+    line("tensor<fp32, [2]> y = cast(dtype = string(\"fp32\"), x = old)");
+    end("y");
+    for (int generic = 0; generic < 2; generic++) {
+        uint16_t state[2] = {half_from_float(1), 0};
+        Bind bind[] = {{PORT_STATE, "s", state, 4}, {PORT_INPUT, "x", x, 8}, {PORT_OUTPUT, "y", y, 8}};
+        CHECK(run_once((DeviceOptions){.threads = 1, .generic = generic}, bind, 3, &err));
+        CHECK(y[0] == 1 && y[1] == 0); /* what was there before the run */
+        CHECK(half_to_float(state[0]) == 2.5f && half_to_float(state[1]) == 2000);
+        CHECK(run_once((DeviceOptions){.threads = 1, .generic = generic}, bind, 3, &err));
+        CHECK(y[0] == 2.5f && half_to_float(state[0]) == 5.5f && half_to_float(state[1]) == 6000);
+    }
+}
+
 int main(void)
 {
+    test_plain_state();
     test_decode(2, 4, 6, 0);
     test_decode(3, 20, 37, 0);
     test_decode(2, 16, 19, 5);
