@@ -1,5 +1,5 @@
-/* .anel: any text parses, prints and compiles, or is refused. The first byte of each tensor's name decides whether the
- * checkpoint has it. */
+/* .anel: any text parses, prints and compiles, or is refused. The first byte of each tensor's name decides
+ * whether the checkpoint has it. */
 #include <stdlib.h>
 
 #include "frontend/anel/anel.h"
@@ -20,7 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const search[] = {"models"};
     Arena arena = {0};
-    Source source = {.name = "fuzz/no/such/folder.anel", .text = arena_str(&arena, (const char *)data, size), .size = size};
+    Source source = {.name = "fuzz/no/such/folder.anel",
+                     .text = arena_str(&arena, (const char *)data, size),
+                     .size = size};
     AnelOptions options = {.config = config, .has_tensor = has_tensor, .search = search, .search_count = 1};
     Diags diags = {0};
     AnelModel model;
