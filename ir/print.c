@@ -26,7 +26,7 @@ static void element_print(Text *out, const Style *style, const Type *t, const Li
         float_print(out, t->dtype, l->floats[i]);
     else if (t->dtype == DT_BOOL)
         text_puts(out, l->ints[i] ? "true" : "false");
-    else if (l->ints[i] == DIM_S || l->ints[i] == DIM_T)
+    else if (dtype_info[t->dtype].class == CLASS_INT && (l->ints[i] == DIM_S || l->ints[i] == DIM_T))
         text_putc(out, l->ints[i] == DIM_S ? 'S' : 'T');
     else
         int_print(out, t->dtype, l->ints[i]);

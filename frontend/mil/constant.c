@@ -199,12 +199,12 @@ static int64_t integer_value(Reader *r, DType d, Span at)
         }
         v = 10 * v + digit;
     }
-    if (d == DT_UINT64)
-        return (int64_t)v;
-    int64_t signed_v = minus ? -(int64_t)(v - (v > INT64_MAX)) - (v > INT64_MAX) : (int64_t)v;
-    if (dtype_info[d].class == CLASS_INT && (signed_v == DIM_S || signed_v == DIM_T))
+    if (minus && v && dtype_info[d].class == CLASS_UINT)
+        spoil(r, at, "%s holds no negative numbers", dtype_info[d].name);
+    int64_t bits = minus ? (int64_t)(0 - v) : (int64_t)v; /* of uint64 the bits are kept */
+    if (bits == DIM_S || bits == DIM_T)
         spoil(r, at, "this number stands for a symbolic length inside the compiler and cannot be read");
-    return signed_v;
+    return bits;
 }
 
 static double float_value(Reader *r, DType d, Span at)

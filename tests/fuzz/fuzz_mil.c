@@ -1,5 +1,5 @@
-/* MIL text from bytes, as a program and as a model. What reads must print, what was printed must read again, and
- * print the same. */
+/* MIL text from bytes, as a program and as a model. What reads must print, what was printed must read again,
+ * and print the same. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -305,6 +305,14 @@ static void test_errors(void)
     check_error("fp16 a = const()[val = fp16(70000)];", "t:3:29: error: the number is too large for fp16\n"
                                                         "    fp16 a = const()[val = fp16(70000)];\n"
                                                         "                                ^~~~~\n");
+    check_error("uint64 a = const()[val = uint64(-1)];", "t:3:33: error: uint64 holds no negative numbers\n"
+                                                         "    uint64 a = const()[val = uint64(-1)];\n"
+                                                         "                                    ^~\n");
+    check_error(
+        "int32 a = const()[val = int32(-1000000001)];",
+        "t:3:31: error: this number stands for a symbolic length inside the compiler and cannot be read\n"
+        "    int32 a = const()[val = int32(-1000000001)];\n"
+        "                                  ^~~~~~~~~~~\n");
     check_error("int32 a = const()[val = int32(0.5)];", "t:3:31: error: this cannot be an element of int32\n"
                                                         "    int32 a = const()[val = int32(0.5)];\n"
                                                         "                                  ^~~\n");
