@@ -105,10 +105,9 @@ static void write_decode(const DecodeData *m)
              t);
         line("tensor<fp32, [%d, 1, %d]> s = matmul(x = q, y = kt)", h, t);
     } else {
-        line(
-            "tensor<fp32, [%d, 1, %d]> s = matmul(transpose_x = bool(false), transpose_y = bool(true), x = q, "
-            "y = k32)",
-            h, t);
+        line("tensor<fp32, [%d, 1, %d]> s = matmul(transpose_x = bool(false), transpose_y = bool(true), "
+             "x = q, y = k32)",
+             h, t);
     }
     line("tensor<fp32, [%d, 1, %d]> sc = real_div(x = s, y = fp32(0x1p+1))", h, t);
     line("tensor<fp32, [%d, 1, %d]> ms = add(x = sc, y = mask)", h, t);

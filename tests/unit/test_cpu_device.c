@@ -360,6 +360,47 @@ static void test_near_misses(void)
     free(w);
 }
 
+/* The activations that arithmetic may spell, told apart: the two gelus differ by no more than 4.7e-4. */
+static void test_activations(void)
+{
+    begin("tensor<fp32, [300]> x");
+    line("tensor<fp32, [300]> a = mul(x = fp32(0x1.6a09e6p-1), y = x)");
+    line("tensor<fp32, [300]> b = erf(x = a)");
+    line("tensor<fp32, [300]> c = add(x = fp32(0x1p+0), y = b)");
+    line("tensor<fp32, [300]> d = mul(x = c, y = x)");
+    line("tensor<fp32, [300]> out = mul(x = d, y = fp32(0x1p-1))");
+    end("out");
+    check_plain(300, 300, "gelu");
+
+    begin("tensor<fp32, [300]> x");
+    line("tensor<fp32, [300]> a = square(x = x)");
+    line("tensor<fp32, [300]> b = mul(x = a, y = fp32(0x1.6e4e26p-5))");
+    line("tensor<fp32, [300]> c = add(x = b, y = fp32(0x1p+0))");
+    line("tensor<fp32, [300]> d = mul(x = c, y = x)");
+    line("tensor<fp32, [300]> e = mul(x = d, y = fp32(0x1.988454p-1))");
+    line("tensor<fp32, [300]> f = tanh(x = e)");
+    line("tensor<fp32, [300]> g = add(x = f, y = fp32(0x1p+0))");
+    line("tensor<fp32, [300]> h = mul(x = g, y = x)");
+    line("tensor<fp32, [300]> out = real_div(x = h, y = fp32(0x1p+1))");
+    end("out");
+    check_plain(300, 300, "gelu");
+
+    begin("tensor<fp32, [300]> x");
+    line("tensor<fp32, [300]> a = mul(x = x, y = fp32(-0x1p+0))");
+    line("tensor<fp32, [300]> b = exp(x = a)");
+    line("tensor<fp32, [300]> c = add(x = b, y = fp32(0x1p+0))");
+    line("tensor<fp32, [300]> out = real_div(x = x, y = c)");
+    end("out");
+    check_plain(300, 300, "silu");
+
+    begin("tensor<fp32, [300]> x"); /* the sigmoid form of gelu is none of them */
+    line("tensor<fp32, [300]> a = mul(x = x, y = fp32(0x1.b3b646p+0))");
+    line("tensor<fp32, [300]> b = sigmoid(x = a)");
+    line("tensor<fp32, [300]> out = mul(x = x, y = b)");
+    end("out");
+    check_plain(300, 300, "mul sigmoid mul");
+}
+
 /* fp32 glue between ANE programs: residual, norm over the channels, cast to fp16. */
 static void test_glue(void)
 {
@@ -518,6 +559,7 @@ int main(void)
     test_lazy();
     test_views();
     test_near_misses();
+    test_activations();
     test_glue();
     test_numerics();
     test_ports();
