@@ -234,6 +234,20 @@ static bool constant_operand(Lowering *l, const Value *v, View *view, bool *half
     return true;
 }
 
+/* A residual as the result lies in memory: its rows without gaps. */
+static bool residual_columns(Lowering *l, const Value *v, bool conv, size_t n, View *out)
+{
+    View wide;
+    if (!columns_of(l, v, conv, out))
+        return false;
+    if (n == 1 || out->stride[0] == (int64_t)n)
+        return true;
+    if (!cpu_value_f32(l, v, &wide))
+        return false;
+    wide = column_copy(l, v, &wide, conv);
+    return as_columns(&wide, conv, out);
+}
+
 static bool emit_projection(Lowering *l, const Match *match)
 {
     const Projection *p = match->own;
@@ -257,16 +271,8 @@ static bool emit_projection(Lowering *l, const Match *match)
     if (p->bias && !constant_operand(l, p->bias, &views[own.bias = count++], &own.layer.bias.half))
         return false;
     if (p->residual) {
-        View rest;
-        if (!columns_of(l, p->residual, conv, &rest))
+        if (!residual_columns(l, p->residual, conv, own.n, &views[own.residual = count++]))
             return false;
-        if (own.n > 1 && rest.stride[0] != (int64_t)own.n) {
-            View wide;
-            if (!cpu_value_f32(l, p->residual, &wide))
-                return false;
-            rest = column_copy(l, p->residual, &wide, conv);
-        }
-        views[own.residual = count++] = rest;
         own.layer.accumulate = true;
     }
     View shape = view_dense(0, DT_FP32, out->type->rank, out->type->dim), to = column_layout(&shape, conv);
