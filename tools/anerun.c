@@ -222,10 +222,15 @@ static int run_ids(Session *s)
 
 /* ---- generation ---- */
 
+static int write_error; /* errno of the first failure */
+
 static bool put_text(void *context, const char *text, size_t size)
 {
     (void)context;
-    return fwrite(text, 1, size, stdout) == size && fflush(stdout) == 0;
+    if (fwrite(text, 1, size, stdout) == size && fflush(stdout) == 0)
+        return true;
+    write_error = errno;
+    return false;
 }
 
 static uint64_t pick_seed(void)
@@ -305,10 +310,12 @@ static int write_text(Session *s, const Device *device, const Tokenizer *t, cons
     if (!ok)
         return fail(&err);
     if (isatty(STDOUT_FILENO))
-        putchar('\n');
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        error_set_errno(&err, errno, "cannot write the text");
-        return errno == EPIPE ? EXIT_USER : fail(&err);
+        (void)put_text(NULL, "\n", 1);
+    if (write_error == EPIPE)
+        return EXIT_USER; /* the reader has gone, and knows */
+    if (write_error) {
+        error_set_errno(&err, write_error, "cannot write the text");
+        return fail(&err);
     }
     print_end(s, &stats);
     if (opt.stats)
