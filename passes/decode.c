@@ -1,0 +1,13 @@
+#include "passes/lower_decode.h"
+#include "passes/pipeline.h"
+
+bool pass_decode(Pipeline *p)
+{
+    Error err;
+    if (!lower_decode(p->graph, p->plan->model.context, p->plan, &err)) {
+        diag_error(p->diags, p->graph->span, "decode: %s", err.text);
+        return false;
+    }
+    pipeline_count(p, "states", p->plan->states);
+    return true;
+}

@@ -1,0 +1,200 @@
+/* fuse_attention: found by what it computes, from the softmax outwards:
+ *
+ *     x -- linear(s) -- ... q ... --- matmul -- scale, cap, mask -- softmax -- matmul -- ... -- linear -- out
+ *                  \-- ... cache(k) ---/                                      /
+ *                   \-- ... cache(v) ---------------------------------------/
+ *
+ * Backwards, ops join as long as they lie on a way to a linear: splits, heads, norms of q and k, rotations. What does not
+ * (tables of angles) goes in from outside. The linears all read one x, which is the program's input. Forwards, it goes on
+ * to the output projection. */
+#include "passes/match.h"
+#include "passes/region.h"
+
+enum { ROLE_Q = 1, ROLE_K = 2, ROLE_V = 4, ROLE_GATE = 8, DEEPEST = 100 };
+
+/* ---- backwards ---- */
+
+/* Whether a way leads from v up to a linear; what lies on it joins the region. */
+static bool reach(Region *r, Value *v, unsigned role, int depth)
+{
+    Info *info = info_of(v);
+    Op *op = v->def;
+    if (!info || !op || is_known(v) || !region_takes(r, op) || depth == DEEPEST)
+        return false;
+    if (info->stamp != r->stamp)
+        info->stamp = r->stamp, info->roles = 0, info->found = false;
+    if (info->roles & role)
+        return info->found;
+    info->roles |= role;
+    info->found = op->code == OP_LINEAR;
+    if (op->code != OP_LINEAR)
+        FOR_EACH_DATA(op, slot)
+            info->found |= reach(r, *slot, role, depth + 1);
+    if (info->found)
+        region_add(r, op);
+    return info->found;
+}
+
+static bool is_elementwise(const Op *op)
+{
+    return op->code == OP_CAUSAL || (op_info(op->code)->flags & F_ELEMENTWISE);
+}
+
+/* The one operand of an op on the scores that is computed. */
+static Value *scores_operand(const Op *op)
+{
+    Value *found = NULL;
+    FOR_EACH_DATA(op, slot)
+        if (!is_known(*slot)) {
+            if (found && found != *slot)
+                return NULL;
+            found = *slot;
+        }
+    return found;
+}
+
+/* From the softmax back to the product of q and k. */
+static Op *find_scores(Region *r, Op *softmax)
+{
+    Value *v = op_arg(softmax, "x");
+    while (v && v->def && v->def->code != OP_MATMUL && is_elementwise(v->def) && region_takes(r, v->def)) {
+        region_add(r, v->def);
+        region_name(r, v, v->def->code == OP_CAUSAL ? "masked" : v->def->code == OP_MUL ? "scaled" : "capped");
+        v = scores_operand(v->def);
+    }
+    Op *product = def_of(v, OP_MATMUL);
+    return product && region_takes(r, product) && !op_flag(product, "transpose_x", false) ? product : NULL;
+}
+
+/* From the softmax forward to the product with v. */
+static Op *find_context(Region *r, Op *softmax)
+{
+    Value *v = softmax->result[0];
+    Op *user;
+    while ((user = only_user(v)) && region_takes(r, user) && user->code != OP_MATMUL && is_elementwise(user) &&
+           only_known_beside(user, v)) {
+        region_add(r, user);
+        v = user->result[0];
+    }
+    bool product = user && user->code == OP_MATMUL && op_arg(user, "x") == v && op_arg(user, "y") != v &&
+                   region_takes(r, user) && !op_flag(user, "transpose_x", false);
+    return product ? user : NULL;
+}
+
+/* ---- forwards ---- */
+
+/* A gate: the context times something computed from the same x. */
+static bool joins_gate(Region *r, Op *op, const Value *v)
+{
+    bool ok = true;
+    FOR_EACH_DATA(op, slot)
+        ok = ok && (*slot == v || is_known(*slot) || reach(r, *slot, ROLE_GATE, 0));
+    return ok;
+}
+
+/* From the context to the output projection, or as far as it goes. */
+static Value *find_end(Region *r, Value *v)
+{
+    Op *user;
+    while ((user = only_user(v)) && region_takes(r, user) && user->results == 1) {
+        bool projection = user->code == OP_LINEAR;
+        bool joins = projection || is_move(user) || (is_elementwise(user) && joins_gate(r, user, v));
+        if (!joins || (is_move(user) && !only_known_beside(user, v)))
+            return v;
+        region_add(r, user);
+        v = user->result[0];
+        if (projection)
+            return region_absorb_tail(r, v);
+    }
+    return v;
+}
+
+/* ---- names ---- */
+
+static const char *role_name(unsigned roles)
+{
+    switch (roles) {
+    case ROLE_Q: return "q";
+    case ROLE_K: return "k";
+    case ROLE_V: return "v";
+    case ROLE_K | ROLE_V: return "kv";
+    case ROLE_Q | ROLE_K | ROLE_V: return "qkv";
+    case ROLE_GATE: return "gate";
+    default: return "projected";
+    }
+}
+
+/* Projections, and the parts they are split into, are called by who needs them. */
+static void name_parts(Region *r)
+{
+    for (int i = 0; i < r->ops; i++)
+        for (int k = 0; k < r->op[i]->results; k++) {
+            const Value *v = r->op[i]->result[k];
+            if (info_of(v)->stamp == r->stamp)
+                region_name(r, v, role_name(info_of(v)->roles));
+        }
+}
+
+static void name_products(Region *r, const Op *scores, const Op *softmax, const Op *context, const Value *end)
+{
+    region_name(r, scores->result[0], "scores");
+    region_name(r, softmax->result[0], "probs");
+    region_name(r, context->result[0], "context");
+    region_name(r, end, "out");
+}
+
+/* ---- one softmax ---- */
+
+static bool attends(const Op *softmax)
+{
+    const Type *t = softmax->result[0]->type;
+    return t->rank >= 2 && t->dim[t->rank - 1] == DIM_T && t->dim[t->rank - 2] == DIM_S;
+}
+
+static bool reaches_projections(Region *r, const Op *scores, const Op *context)
+{
+    return (reach(r, op_arg(scores, "x"), ROLE_Q, 0) && reach(r, op_arg(scores, "y"), ROLE_K, 0) &&
+            reach(r, op_arg(context, "y"), ROLE_V, 0)) ||
+           region_fail(r, "q, k or v does not come from a linear by ops that a program may have");
+}
+
+static bool grow(Region *r, Op *softmax, Value **x, Value **out)
+{
+    region_add(r, softmax);
+    Op *scores = find_scores(r, softmax), *context = find_context(r, softmax);
+    if (!scores || !context)
+        return region_fail(r, scores ? "no product follows the softmax" : "the scores are no product");
+    region_add(r, scores);
+    region_add(r, context);
+    if (!reaches_projections(r, scores, context))
+        return false;
+    *x = region_common_input(r);
+    if (!*x)
+        return region_fail(r, "the projections read different values");
+    *out = find_end(r, context->result[0]);
+    region_name(r, *x, "x");
+    name_products(r, scores, softmax, context, *out);
+    name_parts(r);
+    return true;
+}
+
+bool pass_fuse_attention(Pipeline *p)
+{
+    Arena scratch = {0};
+    users_index(p->graph, &scratch);
+    for (Op *op = p->graph->first; op; op = op->next) {
+        Region r;
+        Value *x = NULL, *out = NULL;
+        if (op->code != OP_SOFTMAX || op->group || !attends(op))
+            continue;
+        region_begin(&r, p, &scratch);
+        bool grown = region_takes(&r, op) ? grow(&r, op, &x, &out) : region_fail(&r, "softmax is not for a program");
+        bool fused = region_commit(&r, "attention", x, out) && grown;
+        pipeline_count(p, fused ? "attentions fused" : "attentions left on the CPU", 1);
+        if (!fused)
+            pipeline_left(p, op, r.why);
+    }
+    users_clear(p->graph);
+    arena_free(&scratch);
+    return true;
+}

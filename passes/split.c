@@ -1,0 +1,215 @@
+/* split: the model's end, that computes each row of the logits from one row of one value, becomes the head: generation
+ * needs it for a single row. What the KV cache takes becomes a result of the rest.
+ *
+ *     graph: token, position -> logits      becomes   graph: token, position -> hidden, cached ...
+ *                                                      head:  hidden -> logits */
+#include <string.h>
+
+#include "passes/match.h"
+#include "passes/outline.h"
+#include "passes/pipeline.h"
+#include "passes/users.h"
+
+/* The axis of S; -1 where there is none or where keys (T) come in. */
+static int row_axis(const Type *t)
+{
+    int axis = type_token_axis(t);
+    return axis >= 0 && t->dim[axis] == DIM_S ? axis : -1;
+}
+
+static int64_t product_before(const Type *t, int axis)
+{
+    int64_t n = 1;
+    for (int i = 0; i < axis; i++)
+        n *= t->dim[i];
+    return n;
+}
+
+/* Whether the axis of S is left alone by an op that works along others. */
+static bool spares_rows(const Op *op)
+{
+    const Value *x = op_arg(op, "x");
+    int rows = x ? row_axis(x->type) : -1;
+    bool set[IR_MAX_RANK];
+    switch (op->code) {
+    case OP_LINEAR: return rows != x->type->rank - 1;
+    case OP_SOFTMAX: return op_axis(op, -1) >= 0 && op_axis(op, -1) != rows;
+    case OP_SPLIT:
+    case OP_REDUCE_ARGMAX: return op_axis(op, 0) >= 0 && op_axis(op, 0) != rows;
+    case OP_LAYER_NORM:
+    case OP_REDUCE_SUM:
+    case OP_REDUCE_MEAN:
+    case OP_REDUCE_MAX:
+    case OP_REDUCE_MIN:
+    case OP_REDUCE_SUM_SQUARE: return op_axes(op, set) && !set[rows];
+    case OP_TRANSPOSE:
+    case OP_EXPAND_DIMS:
+    case OP_SQUEEZE: return true;
+    case OP_RESHAPE: {
+        int after = row_axis(op->result[0]->type);
+        return after >= 0 && product_before(x->type, rows) == product_before(op->result[0]->type, after);
+    }
+    case OP_SLICE_BY_SIZE: return row_axis(op->result[0]->type) == rows;
+    default: return op_info(op->code)->flags & F_ELEMENTWISE;
+    }
+}
+
+/* Whether each row of the results needs the same row of the operands only. */
+static bool is_by_row(const Op *op)
+{
+    if (op->group || op->code == OP_CACHE || op->code == OP_CAUSAL || (op_info(op->code)->flags & F_EFFECT))
+        return false;
+    FOR_EACH_DATA(op, slot)
+        if (!is_known(*slot) && row_axis((*slot)->type) < 0)
+            return false;
+    for (int i = 0; i < op->results; i++)
+        if (row_axis(op->result[i]->type) < 0)
+            return false;
+    return spares_rows(op);
+}
+
+/* ---- where to cut ---- */
+
+/* Values that the tail needs and does not make. */
+typedef struct Front {
+    Value **value;
+    int count, cap;
+} Front;
+
+static void front_add(Front *f, Arena *a, Value *v)
+{
+    for (int i = 0; i < f->count; i++)
+        if (f->value[i] == v)
+            return;
+    arena_push(a, f->value, f->count, f->cap, v);
+}
+
+static Value *take_latest(Front *f)
+{
+    int latest = 0;
+    for (int i = 1; i < f->count; i++)
+        if (info_of(f->value[i])->position > info_of(f->value[latest])->position)
+            latest = i;
+    Value *v = f->value[latest];
+    f->value[latest] = f->value[--f->count];
+    return v;
+}
+
+static void drop_results(Front *f, const Op *op)
+{
+    for (int i = 0; i < f->count; i++)
+        if (f->value[i]->def == op)
+            f->value[i--] = f->value[--f->count];
+}
+
+static bool can_be_hidden(const Value *v)
+{
+    const Type *t = v->type;
+    return t->rank == 2 && t->dim[0] == DIM_S && t->dim[1] > 0 && t->dtype == DT_FP32;
+}
+
+/* The earliest value that alone decides the logits by ops that work by row. */
+static Value *find_cut(Pipeline *p, Arena *scratch)
+{
+    Front front = {0};
+    Value *cut = NULL;
+    front_add(&front, scratch, p->graph->output[0]);
+    while (front.count) {
+        if (front.count == 1 && can_be_hidden(front.value[0]))
+            cut = front.value[0];
+        Value *v = take_latest(&front);
+        if (!v->def || !is_by_row(v->def))
+            break;
+        drop_results(&front, v->def);
+        FOR_EACH_DATA(v->def, slot)
+            if (!is_known(*slot))
+                front_add(&front, scratch, *slot);
+    }
+    return cut;
+}
+
+/* ---- cutting ---- */
+
+/* The ops between cut and logits, in order; returns how many. */
+static int find_tail(Pipeline *p, Value *logits, const Value *cut, Op **tail)
+{
+    int n = 0;
+    info_of(logits)->found = true;
+    for (Op *op = p->graph->last; op; op = op->prev) {
+        bool needed = false;
+        for (int i = 0; i < op->results; i++)
+            needed |= info_of(op->result[i])->found && op->result[i] != cut;
+        if (!needed || is_known(op->result[0]))
+            continue;
+        tail[n++] = op;
+        FOR_EACH_DATA(op, slot)
+            if (info_of(*slot))
+                info_of(*slot)->found = true;
+    }
+    for (int i = 0; i < n / 2; i++) {
+        Op *op = tail[i];
+        tail[i] = tail[n - 1 - i];
+        tail[n - 1 - i] = op;
+    }
+    return n;
+}
+
+static void make_head(Pipeline *p, Value *logits, Value *cut, Arena *scratch)
+{
+    int ops = 0;
+    for (Op *op = p->graph->first; op; op = op->next)
+        ops++;
+    Op **tail = arena_many(scratch, (size_t)ops, Op *);
+    int n = find_tail(p, logits, cut, tail);
+    Segment *s = arena_new(&p->arena, Segment);
+    *s = (Segment){.place = PLACE_CPU,
+                   .kind = "head",
+                   .name = "head",
+                   .begins = "everything behind it works by row: generation needs it for the last one only",
+                   .ends = "its result is the model's"};
+    s->func = outline(p, s->name, tail, n, &cut, 1, &logits, 1);
+    p->head = s;
+    pipeline_count(p, "operations in the head", n);
+}
+
+/* hidden, then what the cache takes, in the order of the cache ops. */
+static void set_outputs(Pipeline *p, Value *cut)
+{
+    Func *f = p->graph;
+    f->outputs = 0;
+    f->output = NULL;
+    func_add_output(f, cut);
+    for (Op *op = f->first; op; op = op->next)
+        if (op->code == OP_CACHE)
+            func_add_output(f, op_arg(op, "x"));
+}
+
+/* The head reads fp32; what a program makes is fp16. */
+static Value *behind_program(Pipeline *p, Value *cut)
+{
+    if (cut->def && !cut->def->group)
+        return cut;
+    Op *op = op_new_before(p->graph, cut->def ? cut->def->next : p->graph->first, OP_IDENTITY, cut->span);
+    op_set(op, "x", cut);
+    return op_add_result(op, func_fresh_name(p->graph, "hidden"), cut->type);
+}
+
+bool pass_split(Pipeline *p)
+{
+    Arena scratch = {0};
+    users_index(p->graph, &scratch);
+    Value *logits = p->graph->output[0], *cut = find_cut(p, &scratch);
+    if (cut)
+        make_head(p, logits, cut, &scratch);
+    else
+        diag_error(p->diags, logits->span,
+                   "the logits must follow from one value [S, D] by operations on single rows (a norm, a linear)");
+    users_clear(p->graph);
+    arena_free(&scratch);
+    if (!cut)
+        return false;
+    p->hidden = behind_program(p, cut);
+    set_outputs(p, p->hidden);
+    func_sweep(p->graph);
+    return true;
+}

@@ -1,0 +1,102 @@
+#include "passes/support.h"
+
+#include "passes/match.h"
+#include "passes/pipeline.h"
+
+enum { MOST_RANK = 4 };
+
+int type_token_axis(const Type *t)
+{
+    int axis = -1;
+    for (int i = 0; i < t->rank; i++)
+        if (t->dim[i] == DIM_S || t->dim[i] == DIM_T) {
+            if (axis >= 0)
+                return -1;
+            axis = i;
+        }
+    return axis;
+}
+
+static const char *objection_to_type(const Type *t)
+{
+    if (!dtype_is_float(t->dtype))
+        return "works on whole numbers";
+    return t->rank > MOST_RANK ? "has more than four axes" : NULL;
+}
+
+static const char *objection_to_linear(const Profile *profile, const Op *op, Arena *a)
+{
+    const Value *w = op_arg(op, "weight"), *b = op_arg(op, "bias");
+    if (!is_weight(w) || (b && !is_weight(b)))
+        return "has a weight that is computed";
+    if (w->type->dim[0] > profile->conv_outputs)
+        return arena_printf(a, "has %lld outputs, profile %s allows %lld", (long long)w->type->dim[0],
+                            profile->name, (long long)profile->conv_outputs);
+    if (w->type->dim[1] > profile->axis)
+        return arena_printf(a, "has %lld inputs, profile %s allows %lld", (long long)w->type->dim[1],
+                            profile->name, (long long)profile->axis);
+    int rank = op_arg(op, "x")->type->rank;
+    return rank == 2 || rank == 3 ? NULL : "has an input that is neither of rank 2 nor 3";
+}
+
+static const char *objection_to_matmul(const Op *op)
+{
+    const Value *x = op_arg(op, "x"), *y = op_arg(op, "y");
+    if (is_known(x) || is_known(y))
+        return "multiplies by a constant in a form that is no linear";
+    return x->type->rank < 2 || y->type->rank < 2 ? "multiplies by a vector" : NULL;
+}
+
+static const char *objection_to_reduction(const Op *op)
+{
+    bool set[IR_MAX_RANK];
+    const Type *t = op_arg(op, "x")->type;
+    if (!op_axes(op, set))
+        return "has axes that are no constants";
+    for (int i = 0; i < t->rank; i++)
+        if (set[i] && t->dim[i] < 0)
+            return "reduces over the tokens";
+    return NULL;
+}
+
+static const char *objection_to_form(const Profile *profile, const Op *op, Arena *a)
+{
+    double number;
+    switch (op->code) {
+    case OP_LINEAR: return objection_to_linear(profile, op, a);
+    case OP_MATMUL: return objection_to_matmul(op);
+    case OP_SOFTMAX:
+        return op_axis(op, -1) == op_arg(op, "x")->type->rank - 1 ? NULL : "is not over the last axis";
+    case OP_POW: return const_number(op_arg(op, "y"), &number) ? NULL : "has an exponent that is computed";
+    case OP_REDUCE_SUM:
+    case OP_REDUCE_MEAN:
+    case OP_LAYER_NORM: return objection_to_reduction(op);
+    case OP_CAST: return "changes the type";
+    default: return NULL;
+    }
+}
+
+static const char *objection_to_types(const Op *op)
+{
+    const char *why = NULL;
+    FOR_EACH_DATA(op, slot)
+        if (!why)
+            why = objection_to_type((*slot)->type);
+    for (int i = 0; i < op->results && !why; i++)
+        why = objection_to_type(op->result[i]->type);
+    return why;
+}
+
+const char *ane_objection(const Profile *profile, const Op *op, Arena *a)
+{
+    const char *why = objection_to_types(op);
+    if (why)
+        return why;
+    if (op->code == OP_CAUSAL || op->code == OP_CACHE)
+        return NULL;
+    if (profile->op[op->code] == PROFILE_UNLISTED)
+        return arena_printf(a, "is not listed by profile %s", profile->name);
+    if (profile->op[op->code] == PROFILE_DECOMPOSE && !can_decompose(op))
+        return "cannot be taken apart";
+    return objection_to_form(profile, op, a);
+}
