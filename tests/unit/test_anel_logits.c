@@ -201,8 +201,68 @@ static void test_fixtures(void)
     compare_fixture(folder, "qwen3", "models/qwen3.anel", NULL, 0);
 }
 
+/* ---- rotary positions ---- */
+
+enum { ROTARY_COUNT = 6, ROTARY_HEADS = 2, ROTARY_LENGTH = 10, ROTARY_PAIRS = 3 };
+
+static double table_value(int64_t i)
+{
+    return (double)(i * 37 % 19 - 9) / 8;
+}
+
+static bool read_table(void *context, const WeightRef *ref, const Type *type, int64_t first, int64_t count,
+                       DType as, void *out, Error *err)
+{
+    for (int64_t i = 0; i < count; i++)
+        ((float *)out)[i] = (float)table_value(first + i);
+    return true;
+}
+
+/* Pair j of each head, (x[a], x[b]), as a complex number times exp(i * position * theta^(-j / pairs)). */
+static double rotated(int position, int element, bool interleaved)
+{
+    int head = element / ROTARY_LENGTH, e = element % ROTARY_LENGTH,
+        base = position * 20 + head * ROTARY_LENGTH;
+    int pair = interleaved ? e / 2 : e % ROTARY_PAIRS;
+    bool second = interleaved ? e % 2 : e >= ROTARY_PAIRS;
+    if (e >= 2 * ROTARY_PAIRS)
+        return table_value(base + e);
+    double a = table_value(base + (interleaved ? 2 * pair : pair));
+    double b = table_value(base + (interleaved ? 2 * pair + 1 : pair + ROTARY_PAIRS));
+    double angle = position * pow(100, -(double)pair / ROTARY_PAIRS);
+    return second ? a * sin(angle) + b * cos(angle) : a * cos(angle) - b * sin(angle);
+}
+
+static void test_rotary(bool interleaved)
+{
+    static const int ids[ROTARY_COUNT] = {0, 1, 2, 3, 4, 5};
+    static const WeightSource numbers = {NULL, read_table};
+    double got[ROTARY_COUNT * 20], wanted[ROTARY_COUNT * 20];
+    char text[512];
+    snprintf(text, sizeof text,
+             "import \"std.anel\"\n"
+             "model m(context = 8) {\n"
+             "  weight t [6, 20]\n"
+             "  x = split_heads(embed(t, token), 2)\n"
+             "  logits = merge_heads(%s(x, rope_angles(rope_frequencies(6, theta = 100))))\n"
+             "}\n",
+             interleaved ? "rotate_pairs" : "rotate");
+    Source source = {"rotary.anel", text, strlen(text)};
+    Diags diags = {.out = stdout};
+    AnelModel model;
+    Error err = {""};
+    Module *m = anel_compile(&source, &(AnelOptions){0}, &model, &diags);
+    CHECK(m && graph_logits(m->func[0], &numbers, ids, ROTARY_COUNT, got, &err));
+    for (int i = 0; i < ROTARY_COUNT * 20; i++)
+        wanted[i] = rotated(i / 20, i % 20, interleaved);
+    CHECK(m && worst_row(got, wanted, ROTARY_COUNT, 20) < 1e-9);
+    module_free(m);
+}
+
 int main(void)
 {
+    test_rotary(false);
+    test_rotary(true);
     test_gpt2();
     test_fixtures();
     return check_report();
