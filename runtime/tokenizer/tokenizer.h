@@ -1,6 +1,6 @@
 /* Tokenizers: text to token ids and back. A package holds one tokenizer.json, in Hugging Face's layout or in
- * SentencePiece's terms (docs/tokenizer.md). A checkpoint that has only vocab.json and merges.txt gets one made
- * from them (tokenizer_json_from_bpe); convert.h does it for other programs' files.
+ * SentencePiece's terms (docs/tokenizer.md). A checkpoint that has only vocab.json and merges.txt gets one
+ * made from them (tokenizer_json_from_bpe); convert.h does it for other programs' files.
  *
  * Texts are bytes, not C strings: NUL is an ordinary byte, and nothing has to be valid UTF-8. A byte that
  * belongs to no valid character counts as a character that is neither letter, number nor white space.
