@@ -199,10 +199,12 @@ void op_unlink(Op *op);
 /* Moves an op that is already in the function before another. */
 void op_move_before(Op *op, Op *before);
 
-/* Constants as values. `named`: an op in the list before `before` (NULL: at the end), else written in place.
- */
+/* Constants as values: an op in the list before `before` (NULL: at the end), or one written in place. The
+ * literal is copied. */
 Value *const_value(Func *f, Op *before, const char *name, const Type *type, const Literal *literal);
 Value *const_inline(Module *m, const Type *type, const Literal *literal);
+/* A deep copy. */
+const Literal *literal_copy(Arena *a, const Literal *l);
 const Literal *literal_ints(Arena *a, const int64_t *values, size_t count);
 const Literal *literal_floats(Arena *a, const double *values, size_t count);
 const Literal *literal_string(Arena *a, const char *s);
@@ -238,7 +240,7 @@ void func_count_uses(Func *f);
 #define FOR_EACH_ARG(op, slot)                                                                               \
     for (int a_ = 0; a_ < (op)->args; a_++)                                                                  \
         for (Value **slot = (op)->arg[a_].values, **end_ = slot + (op)->arg[a_].count; slot < end_; slot++)
-/* A deep copy into another (or the same) module. Weights and spans are shared. */
+/* A copy into another (or the same) module. Spans, attributes and the texts of groups are shared. */
 Func *func_clone(Module *into, const Func *f, const char *name);
 /* Gives S and T their lengths everywhere (types and shape constants). */
 void func_specialise(Func *f, int64_t s, int64_t t);

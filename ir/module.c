@@ -230,10 +230,37 @@ bool op_infer(Op *op, const char *stem, Error *err)
 
 /* ---- constants ---- */
 
+const Literal *literal_copy(Arena *a, const Literal *l)
+{
+    if (!l)
+        return NULL;
+    Literal *copy = arena_copy(a, l, sizeof *l);
+    if (l->kind == LIT_INT) {
+        copy->ints = arena_copy(a, l->ints, l->count * sizeof *l->ints);
+    } else if (l->kind == LIT_FLOAT) {
+        copy->floats = arena_copy(a, l->floats, l->count * sizeof *l->floats);
+    } else if (l->kind == LIT_STRING) {
+        const char **strings = arena_many(a, l->count, const char *);
+        for (size_t i = 0; i < l->count; i++)
+            strings[i] = arena_str(a, l->strings[i], strlen(l->strings[i]));
+        copy->strings = strings;
+    } else if (l->kind == LIT_BLOB) {
+        copy->blob.path = arena_str(a, l->blob.path, strlen(l->blob.path));
+    } else if (l->kind == LIT_WEIGHT && l->weight.name) {
+        copy->weight.name = arena_str(a, l->weight.name, strlen(l->weight.name));
+    } else if (l->kind == LIT_TREE) {
+        Literal **children = arena_many(a, l->count, Literal *);
+        for (size_t i = 0; i < l->count; i++)
+            children[i] = (Literal *)(uintptr_t)literal_copy(a, l->children[i]);
+        copy->children = children;
+    }
+    return copy;
+}
+
 Value *const_value(Func *f, Op *before, const char *name, const Type *type, const Literal *literal)
 {
     Op *op = op_new_before(f, before, OP_CONST, (Span){0});
-    op->literal = literal;
+    op->literal = literal_copy(&f->module->arena, literal);
     op->label = keep(f, name);
     return op_add_result(op, name, type);
 }
@@ -244,7 +271,7 @@ Value *const_inline(Module *m, const Type *type, const Literal *literal)
     Value *v = arena_new(&m->arena, Value);
     v->type = type_copy(&m->arena, type);
     v->def = op;
-    op->literal = literal;
+    op->literal = literal_copy(&m->arena, literal);
     op->results = 1;
     op->result = append(&m->arena, NULL, 0, v);
     return v;

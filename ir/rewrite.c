@@ -106,15 +106,20 @@ static void clone_args(Module *into, Op *copy, const Op *op)
     }
 }
 
+static const char *kept(Func *f, const char *s)
+{
+    return s ? arena_str(&f->module->arena, s, strlen(s)) : NULL;
+}
+
 static void clone_op(Func *g, const Op *op)
 {
     Op *copy = op_new(g, op->code, op->span);
     copy->spelling = op->spelling;
-    copy->opset = op->opset;
-    copy->label = op->label;
+    copy->opset = kept(g, op->opset);
+    copy->label = kept(g, op->label);
     copy->attrs = op->attrs;
     copy->attr = op->attr;
-    copy->literal = op->literal;
+    copy->literal = literal_copy(&g->module->arena, op->literal);
     copy->group = op->group;
     clone_args(g->module, copy, op);
     for (int i = 0; i < op->results; i++) {
@@ -124,7 +129,8 @@ static void clone_op(Func *g, const Op *op)
     }
 }
 
-/* Literals and attributes are shared with f's module, which must outlive the copy or be the same. */
+/* Attributes and the texts of groups are shared with f's module, which must outlive the copy or be the same.
+ */
 Func *func_clone(Module *into, const Func *f, const char *name)
 {
     Func *g = func_new(into, name, f->opset);
