@@ -16,19 +16,19 @@ typedef struct Decompose {
     Error err;
 } Decompose;
 
-static Value *finish(Decompose *d, Op *op)
+static Value *finish(Decompose *d, Op *op, const char *stem)
 {
-    return op_infer(op, op->spelling, &d->err) ? op->result[0] : NULL;
+    return op_infer(op, stem, &d->err) ? op->result[0] : NULL;
 }
 
-static Value *binary(Decompose *d, OpCode code, Value *x, Value *y)
+static Value *binary(Decompose *d, OpCode code, Value *x, Value *y, const char *stem)
 {
     if (!x || !y)
         return NULL;
     Op *op = op_new_before(d->f, d->before, code, d->before->span);
     op_set(op, "x", x);
     op_set(op, "y", y);
-    return finish(d, op);
+    return finish(d, op, stem);
 }
 
 static Value *number(Decompose *d, double v)
@@ -36,32 +36,33 @@ static Value *number(Decompose *d, double v)
     return inline_float(d->f->module, DT_FP32, v);
 }
 
-static Value *unary(Decompose *d, OpCode code, Value *x)
+static Value *unary(Decompose *d, OpCode code, Value *x, const char *stem)
 {
     if (!x)
         return NULL;
     Op *op = op_new_before(d->f, d->before, code, d->before->span);
     op_set(op, "x", x);
-    return finish(d, op);
+    return finish(d, op, stem);
 }
 
 /* 0.5 * x * (1 + bend) */
 static Value *halved(Decompose *d, Value *x, Value *bend)
 {
-    Value *gate = binary(d, OP_ADD, bend, number(d, 1));
-    return binary(d, OP_MUL, binary(d, OP_MUL, x, number(d, 0.5)), gate);
+    Value *gate = binary(d, OP_ADD, bend, number(d, 1), "gate");
+    return binary(d, OP_MUL, binary(d, OP_MUL, x, number(d, 0.5), "half"), gate, "gelu");
 }
 
 static Value *gelu(Decompose *d, const Op *op, Value *x)
 {
     const char *mode = arg_string(op, "mode");
     if (mode && strcmp(mode, "SIGMOID_APPROXIMATION") == 0)
-        return binary(d, OP_MUL, x, unary(d, OP_SIGMOID, binary(d, OP_MUL, x, number(d, 1.702))));
+        return binary(d, OP_MUL, x, unary(d, OP_SIGMOID, binary(d, OP_MUL, x, number(d, 1.702), "inner"), "gate"),
+                      "gelu");
     if (!mode || strcmp(mode, "EXACT") == 0)
-        return halved(d, x, unary(d, OP_ERF, binary(d, OP_MUL, x, number(d, sqrt(0.5)))));
-    Value *cube = binary(d, OP_MUL, binary(d, OP_MUL, x, x), x);
-    Value *inner = binary(d, OP_ADD, x, binary(d, OP_MUL, cube, number(d, 0.044715)));
-    return halved(d, x, unary(d, OP_TANH, binary(d, OP_MUL, inner, number(d, 0.79788456080286535588))));
+        return halved(d, x, unary(d, OP_ERF, binary(d, OP_MUL, x, number(d, sqrt(0.5)), "inner"), "bend"));
+    Value *cube = binary(d, OP_MUL, binary(d, OP_MUL, x, x, "square"), x, "cube");
+    Value *sum = binary(d, OP_ADD, x, binary(d, OP_MUL, cube, number(d, 0.044715), "cubic"), "sum");
+    return halved(d, x, unary(d, OP_TANH, binary(d, OP_MUL, sum, number(d, 0.79788456080286535588), "inner"), "bend"));
 }
 
 static Value *power(Decompose *d, const Op *op, Value *x, double exponent)
@@ -70,8 +71,8 @@ static Value *power(Decompose *d, const Op *op, Value *x, double exponent)
     if (op->code != OP_SQRT && op->code != OP_REAL_DIV)
         arg_float(op, "epsilon", &epsilon);
     if (epsilon != 0)
-        x = binary(d, OP_ADD, x, number(d, epsilon));
-    return binary(d, OP_POW, x, number(d, exponent));
+        x = binary(d, OP_ADD, x, number(d, epsilon), "above_zero");
+    return binary(d, OP_POW, x, number(d, exponent), "power");
 }
 
 static Value *mean(Decompose *d, const Op *op, Value *x)
@@ -86,12 +87,12 @@ static Value *mean(Decompose *d, const Op *op, Value *x)
     op_set(sum, "x", x);
     op_set(sum, "axes", op_arg(op, "axes"));
     op_set(sum, "keep_dims", op_arg(op, "keep_dims"));
-    return binary(d, OP_MUL, finish(d, sum), number(d, 1 / n));
+    return binary(d, OP_MUL, finish(d, sum, "sum"), number(d, 1 / n), "mean");
 }
 
 static Value *clipped(Decompose *d, Value *x, double low, double high)
 {
-    return binary(d, OP_MINIMUM, binary(d, OP_MAXIMUM, x, number(d, low)), number(d, high));
+    return binary(d, OP_MINIMUM, binary(d, OP_MAXIMUM, x, number(d, low), "raised"), number(d, high), "clipped");
 }
 
 /* Copies side by side, along one axis after the other. */
@@ -109,7 +110,7 @@ static Value *tiled(Decompose *d, const Op *op, Value *x)
         op_set_list(join, "values", copies, (int)reps[axis]);
         op_set(join, "axis", inline_int(d->f->module, axis));
         op_set(join, "interleave", inline_bool(d->f->module, false));
-        x = finish(d, join);
+        x = finish(d, join, "tiled");
     }
     return x;
 }
@@ -120,7 +121,7 @@ static Value *reshaped(Decompose *d, const Op *op, Value *x)
     Op *shape = op_new_before(d->f, d->before, OP_RESHAPE, op->span);
     op_set(shape, "x", x);
     op_set(shape, "shape", inline_ints(d->f->module, t->dim, t->rank));
-    return finish(d, shape);
+    return finish(d, shape, "shaped");
 }
 
 /* The value that takes the place of op's; x for what does nothing. NULL: not one of these, or err is set. */
@@ -130,12 +131,12 @@ static Value *simpler(Decompose *d, const Op *op)
     double low = 0, high = 6;
     switch (op->code) {
     case OP_GELU: return gelu(d, op, x);
-    case OP_SILU: return binary(d, OP_MUL, x, unary(d, OP_SIGMOID, x));
-    case OP_SQUARE: return binary(d, OP_MUL, x, x);
+    case OP_SILU: return binary(d, OP_MUL, x, unary(d, OP_SIGMOID, x, "gate"), "silu");
+    case OP_SQUARE: return binary(d, OP_MUL, x, x, "square");
     case OP_SQRT: return power(d, op, x, 0.5);
     case OP_RSQRT: return power(d, op, x, -0.5);
     case OP_INVERSE: return power(d, op, x, -1);
-    case OP_REAL_DIV: return binary(d, OP_MUL, x, power(d, op, op_arg(op, "y"), -1));
+    case OP_REAL_DIV: return binary(d, OP_MUL, x, power(d, op, op_arg(op, "y"), -1), "quotient");
     case OP_REDUCE_MEAN: return mean(d, op, x);
     case OP_CLIP:
         if (!arg_float(op, "alpha", &low) || !arg_float(op, "beta", &high))

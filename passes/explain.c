@@ -101,10 +101,14 @@ void explain(const Pipeline *p, Text *out)
 
 void explain_stats(const Pipeline *p, Text *out)
 {
+    double passes = 0, verifier = 0;
     for (int i = 0; i < p->runs; i++) {
+        passes += p->run[i].ms;
+        verifier += p->run[i].verify_ms;
         text_printf(out, "%-16s %8.2f ms", p->run[i].name, p->run[i].ms);
         for (int k = 0; k < p->run[i].counts; k++)
             text_printf(out, "%s%s %lld", k ? ", " : "  ", p->run[i].count[k].name, (long long)p->run[i].count[k].n);
         text_putc(out, '\n');
     }
+    text_printf(out, "%-16s %8.2f ms, and the verifier %.2f ms\n", "all", passes, verifier);
 }

@@ -105,18 +105,19 @@ static Value *find_end(Region *r, Value *v)
         v = user->result[0];
         if (projection)
             return region_absorb_tail(r, v);
+        region_name(r, v, is_move(user) ? "merged" : "gated");
     }
     return v;
 }
 
 /* ---- names ---- */
 
-static const char *role_name(unsigned roles)
+static const char *role_name(unsigned roles, bool heads)
 {
     switch (roles) {
-    case ROLE_Q: return "q";
-    case ROLE_K: return "k";
-    case ROLE_V: return "v";
+    case ROLE_Q: return heads ? "q_heads" : "q";
+    case ROLE_K: return heads ? "k_heads" : "k";
+    case ROLE_V: return heads ? "v_heads" : "v";
     case ROLE_K | ROLE_V: return "kv";
     case ROLE_Q | ROLE_K | ROLE_V: return "qkv";
     case ROLE_GATE: return "gate";
@@ -131,16 +132,8 @@ static void name_parts(Region *r)
         for (int k = 0; k < r->op[i]->results; k++) {
             const Value *v = r->op[i]->result[k];
             if (info_of(v)->stamp == r->stamp)
-                region_name(r, v, role_name(info_of(v)->roles));
+                region_name(r, v, role_name(info_of(v)->roles, v->type->rank > 2));
         }
-}
-
-static void name_products(Region *r, const Op *scores, const Op *softmax, const Op *context, const Value *end)
-{
-    region_name(r, scores->result[0], "scores");
-    region_name(r, softmax->result[0], "probs");
-    region_name(r, context->result[0], "context");
-    region_name(r, end, "out");
 }
 
 /* ---- one softmax ---- */
@@ -171,9 +164,12 @@ static bool grow(Region *r, Op *softmax, Value **x, Value **out)
     *x = region_common_input(r);
     if (!*x)
         return region_fail(r, "the projections read different values");
-    *out = find_end(r, context->result[0]);
     region_name(r, *x, "x");
-    name_products(r, scores, softmax, context, *out);
+    region_name(r, scores->result[0], "scores");
+    region_name(r, softmax->result[0], "probs");
+    region_name(r, context->result[0], "context");
+    *out = find_end(r, context->result[0]);
+    region_name(r, *out, "out");
     name_parts(r);
     return true;
 }

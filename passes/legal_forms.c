@@ -116,6 +116,8 @@ static void find_perm(const Layout *from, const Layout *to, const Type *logical,
 Value *legal_reshape(Legal *l, Value *x, const Type *t, const char *stem)
 {
     Op *before = def_of(x, OP_RESHAPE);
+    if (dims_equal(x->type, t))
+        return x;
     if (before)
         x = op_arg(before, "x");
     if (dims_equal(x->type, t))

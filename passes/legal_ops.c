@@ -47,7 +47,7 @@ static bool rename_axes(Legal *l, const Op *op, const int to[IR_MAX_RANK])
 
 static const char *number_stem(Legal *l, const Op *op, const char *key)
 {
-    const char *word = op->code == OP_MUL   ? "factor"
+    const char *word = op->code == OP_MUL   ? "scale"
                        : op->code == OP_ADD ? "term"
                        : op->code == OP_POW ? "exponent"
                                             : key;

@@ -25,9 +25,9 @@ typedef struct PipelineOptions {
     const WeightSource *weights;
 } PipelineOptions;
 
-/* The plan of `model` (frontend/anel/anel.h describes such graphs), which is left as it is. The buckets are those asked
- * for that are at most the context, rounded up to the profile's multiple, and the smallest one that holds the whole
- * context where none of them does. The model must outlive the plan: spans and literals are shared. */
+/* The plan of `model` (frontend/anel/anel.h describes such graphs), which is left as it is. Buckets are those asked for
+ * that are at most the context, rounded up to the profile's multiple; where they come near the context without reaching
+ * it, one more holds all of it. Spans point into the model's sources, which must outlive the plan. */
 MUST_USE Plan *passes_run(const Func *model, const PipelineOptions *options, Diags *diags);
 void plan_free(Plan *plan); /* NULL is allowed */
 

@@ -177,11 +177,13 @@ static bool run_stage(Pipeline *p, const Stage *s)
     bool ok = s->run(p);
     run->ms = now_ms() - start;
     dump(p, s->name);
+    start = now_ms();
     /* Programs are final after legalise; the last passes only read them. */
     if (ok && strcmp(s->name, "assemble") != 0 && strcmp(s->name, "range") != 0)
         visit_functions(p, s->name, verify_function, NULL);
     if (ok && strcmp(s->name, "decode") == 0)
         module_verify(p->plan->program[p->plan->programs - 1]->module, "after decode", p->diags);
+    run->verify_ms = now_ms() - start;
     return ok && p->diags->errors == errors;
 }
 

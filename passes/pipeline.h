@@ -67,7 +67,7 @@ typedef struct Count {
 
 typedef struct PassRun {
     const char *name;
-    double ms;
+    double ms, verify_ms;
     int counts;
     Count count[MOST_COUNTS];
 } PassRun;

@@ -187,7 +187,8 @@ static void carry_params(Pipeline *p)
 {
     for (int i = 0; i < p->wires; i++)
         if (!p->wire[i].value->def)
-            p->wire[i].full_carrier = add_plain_carrier(p, p->wire[i].value->name, p->wire[i].value->type);
+            p->wire[i].full_carrier =
+                add_plain_carrier(p, arena_printf(&p->plan->arena, "%s", p->wire[i].value->name), p->wire[i].value->type);
 }
 
 /* "attention_00.out"; several results of a program are channels of "attention_00.result". */
