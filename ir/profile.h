@@ -20,17 +20,17 @@ typedef enum ProfileOp {
 typedef struct Profile {
     const char *name;
     const char *program_version; /* "1.3" */
-    const char *opset; /* "ios18" */
+    const char *opset;           /* "ios18" */
     int build_info_count;
     const char *build_info[2 * 8]; /* key, value, key, value ... */
-    int64_t conv_outputs; /* most output channels of a conv */
-    int64_t axis; /* longest axis */
-    int64_t last_axis; /* the last axis of inputs and outputs is a multiple of it */
-    int64_t surface_bytes; /* smallest I/O surface */
-    bool equal_surfaces; /* all inputs are of one size, and all outputs */
-    bool concat_outputs; /* several results come out as one output, on the channel axis */
-    int64_t compiles; /* most compilations in a process */
-    double accumulator; /* sums of products stay below it */
+    int64_t conv_outputs;          /* most output channels of a conv */
+    int64_t axis;                  /* longest axis */
+    int64_t last_axis;             /* the last axis of inputs and outputs is a multiple of it */
+    int64_t surface_bytes;         /* smallest I/O surface */
+    bool equal_surfaces;           /* all inputs are of one size, and all outputs */
+    bool concat_outputs;           /* several results come out as one output, on the channel axis */
+    int64_t compiles;              /* most compilations in a process */
+    double accumulator;            /* sums of products stay below it */
     ProfileOp op[OP_COUNT];
     const char *op_source[OP_COUNT]; /* of the line that listed it; NULL: unlisted */
 } Profile;

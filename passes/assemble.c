@@ -23,7 +23,8 @@ static void add_buffers(Pipeline *p, Entry *e)
     }
     for (int i = 0; i < p->carriers; i++)
         if (strcmp(p->carrier[i].name, ports[0]) != 0 && strcmp(p->carrier[i].name, ports[1]) != 0)
-            e->buffer[e->buffers++] = (Buffer){p->carrier[i].name, static_type(p, p->carrier[i].type, e->bucket)};
+            e->buffer[e->buffers++] =
+                (Buffer){p->carrier[i].name, static_type(p, p->carrier[i].type, e->bucket)};
 }
 
 static void add_stores(Pipeline *p, Step *step, const Segment *s)

@@ -1,4 +1,5 @@
-/* decompose: in programs, ops that the profile does not take as they are become several that it does. Tanh-GELU is
+/* decompose: in programs, ops that the profile does not take as they are become several that it does.
+ * Tanh-GELU is
  *
  *     0.5 * x * (1 + tanh(0.7978846 * (x + 0.044715 * x^3)))
  *
@@ -56,13 +57,14 @@ static Value *gelu(Decompose *d, const Op *op, Value *x)
 {
     const char *mode = arg_string(op, "mode");
     if (mode && strcmp(mode, "SIGMOID_APPROXIMATION") == 0)
-        return binary(d, OP_MUL, x, unary(d, OP_SIGMOID, binary(d, OP_MUL, x, number(d, 1.702), "inner"), "gate"),
-                      "gelu");
+        return binary(d, OP_MUL, x,
+                      unary(d, OP_SIGMOID, binary(d, OP_MUL, x, number(d, 1.702), "inner"), "gate"), "gelu");
     if (!mode || strcmp(mode, "EXACT") == 0)
         return halved(d, x, unary(d, OP_ERF, binary(d, OP_MUL, x, number(d, sqrt(0.5)), "inner"), "bend"));
     Value *cube = binary(d, OP_MUL, binary(d, OP_MUL, x, x, "square"), x, "cube");
     Value *sum = binary(d, OP_ADD, x, binary(d, OP_MUL, cube, number(d, 0.044715), "cubic"), "sum");
-    return halved(d, x, unary(d, OP_TANH, binary(d, OP_MUL, sum, number(d, 0.79788456080286535588), "inner"), "bend"));
+    return halved(
+        d, x, unary(d, OP_TANH, binary(d, OP_MUL, sum, number(d, 0.79788456080286535588), "inner"), "bend"));
 }
 
 static Value *power(Decompose *d, const Op *op, Value *x, double exponent)
@@ -92,7 +94,8 @@ static Value *mean(Decompose *d, const Op *op, Value *x)
 
 static Value *clipped(Decompose *d, Value *x, double low, double high)
 {
-    return binary(d, OP_MINIMUM, binary(d, OP_MAXIMUM, x, number(d, low), "raised"), number(d, high), "clipped");
+    return binary(d, OP_MINIMUM, binary(d, OP_MAXIMUM, x, number(d, low), "raised"), number(d, high),
+                  "clipped");
 }
 
 /* Copies side by side, along one axis after the other. */
@@ -202,8 +205,8 @@ bool pass_decompose(Pipeline *p)
         for (Op *op = f->first, *next; op; op = next) {
             next = op->next;
             FOR_EACH_ARG(op, slot)
-                while ((*slot)->forward)
-                    *slot = (*slot)->forward;
+            while ((*slot)->forward)
+                *slot = (*slot)->forward;
             if (!decompose_op(p, f, op))
                 return false;
         }

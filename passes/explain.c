@@ -48,7 +48,9 @@ static void list_surfaces(const Pipeline *p, Text *out, const Func *f)
     for (int i = 0; i < f->outputs; i++)
         made += type_bytes(f->output[i]->type);
     text_printf(out, "    in %lld bytes, out %lld bytes%s\n", (long long)in, (long long)made,
-                in < p->profile->surface_bytes || made < p->profile->surface_bytes ? " (surfaces are rounded up)" : "");
+                in < p->profile->surface_bytes || made < p->profile->surface_bytes
+                    ? " (surfaces are rounded up)"
+                    : "");
 }
 
 static void explain_instance(const Pipeline *p, Text *out, const Instance *i)
@@ -82,13 +84,15 @@ static void explain_places(const Pipeline *p, Text *out, Place place, const char
 
 void explain(const Pipeline *p, Text *out)
 {
-    text_printf(out, "profile %s; context %lld; buckets", p->profile->name, (long long)p->plan->model.context);
+    text_printf(out, "profile %s; context %lld; buckets", p->profile->name,
+                (long long)p->plan->model.context);
     for (int i = 0; i < p->buckets; i++)
         text_printf(out, " %lld", (long long)p->bucket[i]);
-    text_printf(out, "\n%d ANE programs for each bucket, one dispatch each; %d CPU functions between them\n", programs(p),
-                p->segments - programs(p));
+    text_printf(out, "\n%d ANE programs for each bucket, one dispatch each; %d CPU functions between them\n",
+                programs(p), p->segments - programs(p));
     if (programs(p) > p->profile->compiles)
-        text_printf(out, "more than the %lld compilations that one process gets: a runtime must start another\n",
+        text_printf(out,
+                    "more than the %lld compilations that one process gets: a runtime must start another\n",
                     (long long)p->profile->compiles);
     explain_places(p, out, PLACE_ANE, "on the ANE, here with the smallest bucket:");
     explain_places(p, out, PLACE_CPU, "on the CPU, where norms and residuals are in fp32:");
@@ -96,7 +100,8 @@ void explain(const Pipeline *p, Text *out)
     if (p->left.size)
         text_printf(out, "not fused:\n%s", p->left.data);
     if (p->ranges.size)
-        text_printf(out, "accumulators (the ANE's end at %.0f):\n%s", p->profile->accumulator, p->ranges.data);
+        text_printf(out, "accumulators (the ANE's end at %.0f):\n%s", p->profile->accumulator,
+                    p->ranges.data);
 }
 
 void explain_stats(const Pipeline *p, Text *out)
@@ -107,7 +112,8 @@ void explain_stats(const Pipeline *p, Text *out)
         verifier += p->run[i].verify_ms;
         text_printf(out, "%-16s %8.2f ms", p->run[i].name, p->run[i].ms);
         for (int k = 0; k < p->run[i].counts; k++)
-            text_printf(out, "%s%s %lld", k ? ", " : "  ", p->run[i].count[k].name, (long long)p->run[i].count[k].n);
+            text_printf(out, "%s%s %lld", k ? ", " : "  ", p->run[i].count[k].name,
+                        (long long)p->run[i].count[k].n);
         text_putc(out, '\n');
     }
     text_printf(out, "%-16s %8.2f ms, and the verifier %.2f ms\n", "all", passes, verifier);

@@ -1,5 +1,5 @@
-/* fold: what can be computed now is, what changes nothing goes, and several spellings of one thing become one, so that
- * the passes behind have fewer forms to know:
+/* fold: what can be computed now is, what changes nothing goes, and several spellings of one thing become
+ * one, so that the passes behind have fewer forms to know:
  *
  *     x / c                       ->  x * (1 / c)           (x * a) * b     ->  x * (a * b)
  *     matmul(x, transpose(y))     ->  matmul(x, y, transpose_y = true)
@@ -59,7 +59,8 @@ static bool fold_numbers(Fold *f, Op *op)
 {
     const Value *x = op_arg(op, "x"), *y = op_find_arg(op, "y") ? op_arg(op, "y") : NULL;
     double a, b = 0, r;
-    if (op->results != 1 || type_elements(op->result[0]->type) != 1 || !dtype_is_float(op->result[0]->type->dtype))
+    if (op->results != 1 || type_elements(op->result[0]->type) != 1 ||
+        !dtype_is_float(op->result[0]->type->dtype))
         return false;
     if (!x || !const_number(x, &a) || (y && !const_number(y, &b)) || !compute(op->code, a, b, &r))
         return false;
@@ -203,7 +204,8 @@ static Value *turned_weight(Fold *f, Op *before, const Value *w)
 static bool fold_to_linear(Fold *f, Op *op)
 {
     Value *x = op_arg(op, "x"), *w = op_arg(op, "y");
-    if (!is_weight(w) || w->type->rank != 2 || x->type->rank < 2 || is_known(x) || op_flag(op, "transpose_x", false))
+    if (!is_weight(w) || w->type->rank != 2 || x->type->rank < 2 || is_known(x) ||
+        op_flag(op, "transpose_x", false))
         return false;
     Op *linear = op_new_before(f->f, op, OP_LINEAR, op->span);
     op_set(linear, "x", x);
@@ -242,9 +244,7 @@ static void fold_op(Fold *f, Op *op)
         fold_neutral(f, op);
         return;
     case OP_SUB:
-    case OP_POW:
-        fold_neutral(f, op);
-        return;
+    case OP_POW: fold_neutral(f, op); return;
     case OP_REAL_DIV:
         if (!fold_neutral(f, op))
             fold_division(f, op);
@@ -253,12 +253,8 @@ static void fold_op(Fold *f, Op *op)
         fold_factors(f, op);
         fold_neutral(f, op);
         return;
-    case OP_TRANSPOSE:
-        fold_transpose(f, op);
-        return;
-    case OP_RESHAPE:
-        fold_reshape(f, op);
-        return;
+    case OP_TRANSPOSE: fold_transpose(f, op); return;
+    case OP_RESHAPE: fold_reshape(f, op); return;
     case OP_MATMUL:
         fold_turned(f, op);
         fold_to_linear(f, op);
@@ -268,11 +264,8 @@ static void fold_op(Fold *f, Op *op)
     case OP_SLICE_BY_SIZE:
     case OP_SPLIT:
     case OP_CONCAT:
-    case OP_TILE:
-        fold_whole(f, op);
-        return;
-    default:
-        return;
+    case OP_TILE: fold_whole(f, op); return;
+    default: return;
     }
 }
 
@@ -283,7 +276,7 @@ bool pass_fold(Pipeline *p)
     for (Op *op = p->graph->first, *next; op; op = next) {
         next = op->next;
         FOR_EACH_ARG(op, slot)
-            *slot = behind(*slot);
+        *slot = behind(*slot);
         fold_op(&f, op);
     }
     func_settle(p->graph);

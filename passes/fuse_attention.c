@@ -4,9 +4,9 @@
  *                  \-- ... cache(k) ---/                                      /
  *                   \-- ... cache(v) ---------------------------------------/
  *
- * Backwards, ops join as long as they lie on a way to a linear: splits, heads, norms of q and k, rotations. What does not
- * (tables of angles) goes in from outside. The linears all read one x, which is the program's input. Forwards, it goes on
- * to the output projection. */
+ * Backwards, ops join as long as they lie on a way to a linear: splits, heads, norms of q and k, rotations.
+ * What does not (tables of angles) goes in from outside. The linears all read one x, which is the program's
+ * input. Forwards, it goes on to the output projection. */
 #include "passes/match.h"
 #include "passes/region.h"
 
@@ -29,7 +29,7 @@ static bool reach(Region *r, Value *v, unsigned role, int depth)
     info->found = op->code == OP_LINEAR;
     if (op->code != OP_LINEAR)
         FOR_EACH_DATA(op, slot)
-            info->found |= reach(r, *slot, role, depth + 1);
+    info->found |= reach(r, *slot, role, depth + 1);
     if (info->found)
         region_add(r, op);
     return info->found;
@@ -45,11 +45,11 @@ static Value *scores_operand(const Op *op)
 {
     Value *found = NULL;
     FOR_EACH_DATA(op, slot)
-        if (!is_known(*slot)) {
-            if (found && found != *slot)
-                return NULL;
-            found = *slot;
-        }
+    if (!is_known(*slot)) {
+        if (found && found != *slot)
+            return NULL;
+        found = *slot;
+    }
     return found;
 }
 
@@ -59,7 +59,10 @@ static Op *find_scores(Region *r, Op *softmax)
     Value *v = op_arg(softmax, "x");
     while (v && v->def && v->def->code != OP_MATMUL && is_elementwise(v->def) && region_takes(r, v->def)) {
         region_add(r, v->def);
-        region_name(r, v, v->def->code == OP_CAUSAL ? "masked" : v->def->code == OP_MUL ? "scaled" : "capped");
+        region_name(r, v,
+                    v->def->code == OP_CAUSAL ? "masked"
+                    : v->def->code == OP_MUL  ? "scaled"
+                                              : "capped");
         v = scores_operand(v->def);
     }
     Op *product = def_of(v, OP_MATMUL);
@@ -71,8 +74,8 @@ static Op *find_context(Region *r, Op *softmax)
 {
     Value *v = softmax->result[0];
     Op *user;
-    while ((user = only_user(v)) && region_takes(r, user) && user->code != OP_MATMUL && is_elementwise(user) &&
-           only_known_beside(user, v)) {
+    while ((user = only_user(v)) && region_takes(r, user) && user->code != OP_MATMUL &&
+           is_elementwise(user) && only_known_beside(user, v)) {
         region_add(r, user);
         v = user->result[0];
     }
@@ -88,7 +91,7 @@ static bool joins_gate(Region *r, Op *op, const Value *v)
 {
     bool ok = true;
     FOR_EACH_DATA(op, slot)
-        ok = ok && (*slot == v || is_known(*slot) || reach(r, *slot, ROLE_GATE, 0));
+    ok = ok && (*slot == v || is_known(*slot) || reach(r, *slot, ROLE_GATE, 0));
     return ok;
 }
 
@@ -184,7 +187,8 @@ bool pass_fuse_attention(Pipeline *p)
         if (op->code != OP_SOFTMAX || op->group || !attends(op))
             continue;
         region_begin(&r, p, &scratch);
-        bool grown = region_takes(&r, op) ? grow(&r, op, &x, &out) : region_fail(&r, "softmax is not for a program");
+        bool grown =
+            region_takes(&r, op) ? grow(&r, op, &x, &out) : region_fail(&r, "softmax is not for a program");
         bool fused = region_commit(&r, "attention", x, out) && grown;
         pipeline_count(p, fused ? "attentions fused" : "attentions left on the CPU", 1);
         if (!fused)

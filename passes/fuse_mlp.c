@@ -45,8 +45,8 @@ static bool reach(Mlp *m, Value *v)
     }
     m->bends |= !is_linear_function(op);
     FOR_EACH_DATA(op, slot)
-        if (!reach(m, *slot))
-            return false;
+    if (!reach(m, *slot))
+        return false;
     return true;
 }
 
@@ -65,7 +65,10 @@ static void name_values(Mlp *m, const Op *last, const Value *x, const Value *out
     for (int i = 0; i < r->ops; i++) {
         Op *op = r->op[i], *user = only_user(op->result[0]);
         if (op->code == OP_LINEAR && op != last)
-            region_name(r, op->result[0], m->linears == 1 ? "hidden" : user && is_activation(user) ? "gate" : "up");
+            region_name(r, op->result[0],
+                        m->linears == 1               ? "hidden"
+                        : user && is_activation(user) ? "gate"
+                                                      : "up");
     }
 }
 

@@ -1,13 +1,14 @@
-/* Inside legalise: every value of a specialised function (logical axes, fp32) gets one or more forms: tensors of the
- * physical function that hold it, with their axes in some order. Ops that only rename axes cost nothing; others ask for
- * their operands in the order they need. */
+/* Inside legalise: every value of a specialised function (logical axes, fp32) gets one or more forms: tensors
+ * of the physical function that hold it, with their axes in some order. Ops that only rename axes cost
+ * nothing; others ask for their operands in the order they need. */
 #ifndef PASSES_LEGAL_H
 #define PASSES_LEGAL_H
 
 #include "passes/names.h"
 #include "passes/pipeline.h"
 
-/* Physical axis i holds logical axis axis[i]; -1: of length 1, no logical axis. Logical axes of length 1 may be missing. */
+/* Physical axis i holds logical axis axis[i]; -1: of length 1, no logical axis. Logical axes of length 1 may
+ * be missing. */
 typedef struct Layout {
     int rank;
     int axis[IR_MAX_RANK];
@@ -26,7 +27,7 @@ typedef struct Legal {
     Pipeline *p;
     Instance *instance;
     bool ane;
-    DType real;   /* of floats inside: fp16 on the ANE, fp32 on the CPU */
+    DType real; /* of floats inside: fp16 on the ANE, fp32 on the CPU */
     Func *to;
     Arena *arena; /* scratch */
     Names names;
@@ -50,15 +51,16 @@ Type layout_type(const Layout *layout, const Type *logical);
 /* The form in which the value was made; NULL for constants. */
 const Form *form_of(const Value *v);
 void form_add(Legal *l, Value *v, const Layout *layout, Value *physical);
-/* The value in this layout: an existing form, or a new one made by moves; constants are made in it. NULL: l->err. */
+/* The value in this layout: an existing form, or a new one made by moves; constants are made in it. NULL:
+ * l->err. */
 Value *form_want(Legal *l, Value *v, const Layout *layout);
 /* Reshapes x to t's lengths; where x is a reshape itself, from what that took. */
 Value *legal_reshape(Legal *l, Value *x, const Type *t, const char *stem);
 
 /* ---- legal_const.c ---- */
 
-/* A constant of the model in a layout: numbers and tables of the inner type, weights as fp16 (on the CPU cast to fp32
- * afterwards, unless `stored`). */
+/* A constant of the model in a layout: numbers and tables of the inner type, weights as fp16 (on the CPU cast
+ * to fp32 afterwards, unless `stored`). */
 Value *legal_constant(Legal *l, const Value *v, const Layout *layout, const char *stem, bool stored);
 /* A weight of the given lengths, in fp16. */
 Value *legal_weight(Legal *l, const WeightRef *w, const Type *t, const char *stem);

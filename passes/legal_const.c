@@ -180,7 +180,8 @@ static const Literal *moved(Legal *l, const Value *v, const Layout *layout, cons
         else
             ints[i] = from->ints[at];
     }
-    return from->kind == LIT_FLOAT ? literal_floats(a, floats, from->count) : literal_ints(a, ints, from->count);
+    return from->kind == LIT_FLOAT ? literal_floats(a, floats, from->count)
+                                   : literal_ints(a, ints, from->count);
 }
 
 Value *legal_constant(Legal *l, const Value *v, const Layout *layout, const char *stem, bool stored)

@@ -95,8 +95,8 @@ static bool is_long(const Layout *layout, int i, const Type *logical)
     return layout->axis[i] >= 0 && logical->dim[layout->axis[i]] != 1;
 }
 
-/* Which physical axis of `from` goes to which place, so that the long ones have the order of `to`: where the ranks are
- * equal, exactly in its places. */
+/* Which physical axis of `from` goes to which place, so that the long ones have the order of `to`: where the
+ * ranks are equal, exactly in its places. */
 static void find_perm(const Layout *from, const Layout *to, const Type *logical, int64_t perm[IR_MAX_RANK])
 {
     int order[IR_MAX_RANK], next = 0, spare = 0;

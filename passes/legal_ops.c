@@ -58,8 +58,8 @@ static const char *number_stem(Legal *l, const Op *op, const char *key)
 static const Value *leading_operand(const Op *op)
 {
     FOR_EACH_DATA(op, slot)
-        if (!is_known(*slot) && dims_equal((*slot)->type, op->result[0]->type))
-            return *slot;
+    if (!is_known(*slot) && dims_equal((*slot)->type, op->result[0]->type))
+        return *slot;
     return NULL;
 }
 
@@ -214,7 +214,8 @@ static bool emit_softmax(Legal *l, const Op *op)
     if (axis < 0)
         return unsupported(l, op, "the axis is no constant");
     if (layout_find(&layout, axis) < 0 || (l->ane && layout.axis[layout.rank - 1] != axis))
-        layout = axis == in->type->rank - 1 ? layout_plain(l, in->type->rank) : layout_last(in->type->rank, axis);
+        layout =
+            axis == in->type->rank - 1 ? layout_plain(l, in->type->rank) : layout_last(in->type->rank, axis);
     Value *x = form_want(l, in, &layout);
     if (!x)
         return false;
@@ -257,7 +258,8 @@ static bool emit_layer_norm(Legal *l, const Op *op)
     Value *beta = b ? legal_constant(l, b, &inner, joined(l, stem, "beta"), false) : NULL;
     if (!x || (g && !gamma) || (b && !beta))
         return false;
-    Value *where = legal_ints(l, joined(l, stem, "axes"), at, n), *epsilon = legal_attribute(l, op, "epsilon");
+    Value *where = legal_ints(l, joined(l, stem, "axes"), at, n),
+          *epsilon = legal_attribute(l, op, "epsilon");
     Op *made = legal_op(l, OP_LAYER_NORM, op->span);
     op_set(made, "x", x);
     op_set(made, "axes", where);
@@ -330,7 +332,8 @@ static bool emit_unit_axes(Legal *l, const Op *op)
     return rename_axes(l, op, to);
 }
 
-static bool emit_slice(Legal *l, const Op *op, Value *in, const Layout *layout, const int64_t *begin, Value *result)
+static bool emit_slice(Legal *l, const Op *op, Value *in, const Layout *layout, const int64_t *begin,
+                       Value *result)
 {
     int64_t first[IR_MAX_RANK] = {0};
     Type size = layout_type(layout, result->type);
@@ -461,8 +464,8 @@ static bool emit_gather(Legal *l, const Op *op)
 
 /* ---- reshape ---- */
 
-/* Axes that are longer than 1, and what became of them: x's axes a[i..] and the result's axes b[i..] in groups of equal
- * products. */
+/* Axes that are longer than 1, and what became of them: x's axes a[i..] and the result's axes b[i..] in
+ * groups of equal products. */
 typedef struct Groups {
     int groups;
     int a[IR_MAX_RANK][IR_MAX_RANK], as[IR_MAX_RANK], b[IR_MAX_RANK][IR_MAX_RANK], bs[IR_MAX_RANK];
@@ -511,8 +514,8 @@ static int group_of(const Groups *g, bool after, int axis)
     return -1;
 }
 
-/* The axes of the other side in the order that a layout of one side gives to the groups; -1 where a group's axes do not
- * lie side by side and in order. */
+/* The axes of the other side in the order that a layout of one side gives to the groups; -1 where a group's
+ * axes do not lie side by side and in order. */
 static int translate(const Groups *g, bool after, const Layout *layout, const Type *t, int out[IR_MAX_RANK])
 {
     int n = 0;

@@ -1,8 +1,9 @@
 /* legalise: the physical form of every function.
  *
- * For the ANE (facts in docs/devices.md): fp16, four axes, [1, C, 1, S] in and out; linear is a conv of 1x1 and an addition;
- * attributes are named constants; several results are one output, joined on the channel axis. For the CPU: fp32, weights
- * fp16 and widened where they are used; casts where values come from programs or go to them. */
+ * For the ANE (facts in docs/devices.md): fp16, four axes, [1, C, 1, S] in and out; linear is a conv of 1x1
+ * and an addition; attributes are named constants; several results are one output, joined on the channel
+ * axis. For the CPU: fp32, weights fp16 and widened where they are used; casts where values come from
+ * programs or go to them. */
 #include "passes/legal.h"
 
 #include <string.h>

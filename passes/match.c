@@ -32,11 +32,40 @@ bool is_known(const Value *v)
 
 bool is_data(const Op *op, const char *key)
 {
-    static const char *const attributes[] = {
-        "axis",    "axes",  "perm", "shape",     "begin",     "size",       "end",       "stride",     "begin_mask",
-        "end_mask", "squeeze_mask", "reps", "mode", "dtype",  "epsilon",    "alpha",     "beta",       "keep_dims",
-        "num_splits", "split_sizes", "interleave", "transpose_x", "transpose_y", "window", "strides", "pad_type",
-        "pad", "dilations", "groups", "batch_dims", "validate_indices", "exclusive", "reverse", "k"};
+    static const char *const attributes[] = {"axis",
+                                             "axes",
+                                             "perm",
+                                             "shape",
+                                             "begin",
+                                             "size",
+                                             "end",
+                                             "stride",
+                                             "begin_mask",
+                                             "end_mask",
+                                             "squeeze_mask",
+                                             "reps",
+                                             "mode",
+                                             "dtype",
+                                             "epsilon",
+                                             "alpha",
+                                             "beta",
+                                             "keep_dims",
+                                             "num_splits",
+                                             "split_sizes",
+                                             "interleave",
+                                             "transpose_x",
+                                             "transpose_y",
+                                             "window",
+                                             "strides",
+                                             "pad_type",
+                                             "pad",
+                                             "dilations",
+                                             "groups",
+                                             "batch_dims",
+                                             "validate_indices",
+                                             "exclusive",
+                                             "reverse",
+                                             "k"};
     if (op->code == OP_LAYER_NORM && strcmp(key, "beta") == 0)
         return true;
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)

@@ -13,12 +13,14 @@ bool is_weight(const Value *v);
 bool is_known(const Value *v);
 /* Whether the operand is data, and no attribute such as an axis or a permutation. */
 bool is_data(const Op *op, const char *key);
-#define FOR_EACH_DATA(op, slot)                                                                                \
-    for (int d_ = 0; d_ < (op)->args; d_++)                                                                    \
-        if (is_data(op, (op)->arg[d_].key))                                                                    \
-            for (Value **slot = (op)->arg[d_].values, **dend_ = slot + (op)->arg[d_].count; slot < dend_; slot++)
+#define FOR_EACH_DATA(op, slot)                                                                              \
+    for (int d_ = 0; d_ < (op)->args; d_++)                                                                  \
+        if (is_data(op, (op)->arg[d_].key))                                                                  \
+            for (Value **slot = (op)->arg[d_].values, **dend_ = slot + (op)->arg[d_].count; slot < dend_;    \
+                 slot++)
 
-/* An optional axis as 0 .. rank-1 of x; `fallback` (which may be negative) where it is not given. -1: not constant. */
+/* An optional axis as 0 .. rank-1 of x; `fallback` (which may be negative) where it is not given. -1: not
+ * constant. */
 int op_axis(const Op *op, int64_t fallback);
 /* The axes of a reduction or a norm as a set; false where they are not constant. */
 bool op_axes(const Op *op, bool set[IR_MAX_RANK]);

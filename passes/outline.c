@@ -29,8 +29,9 @@ static Value *copy_of(Outline *o, Value *v)
         return const_inline(o->f->module, v->type, v->def->literal);
     Info *info = info_of(v);
     if (info->copied_in != o->f && is_known(v))
-        remember(o, v, const_value(o->f, NULL, name_for(o, v, is_weight(v) ? "weight" : "const"), v->type,
-                                   v->def->literal));
+        remember(o, v,
+                 const_value(o->f, NULL, name_for(o, v, is_weight(v) ? "weight" : "const"), v->type,
+                             v->def->literal));
     return info->copy;
 }
 
@@ -56,13 +57,14 @@ static void copy_op(Outline *o, const Op *op)
                  op_add_result(copy, name_for(o, op->result[i], op->spelling), op->result[i]->type));
 }
 
-Func *outline(Pipeline *p, const char *name, Op *const *ops, int count, Value *const *in, int ins, Value *const *out,
-              int outs)
+Func *outline(Pipeline *p, const char *name, Op *const *ops, int count, Value *const *in, int ins,
+              Value *const *out, int outs)
 {
     Outline o = {.p = p, .f = func_new(p->module, name, "ios18"), .names = {.arena = &p->module->arena}};
     for (int i = 0; i < ins; i++)
         remember(&o, in[i],
-                 func_add_param(o.f, name_for(&o, in[i], in[i]->def ? "x" : in[i]->name), in[i]->type, in[i]->span));
+                 func_add_param(o.f, name_for(&o, in[i], in[i]->def ? "x" : in[i]->name), in[i]->type,
+                                in[i]->span));
     for (int i = 0; i < count; i++)
         copy_op(&o, ops[i]);
     for (int i = 0; i < outs; i++)

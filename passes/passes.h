@@ -12,22 +12,23 @@
 #include "ir/plan.h"
 
 typedef struct PipelineOptions {
-    const char *profile;   /* a built-in name or a file (ir/profile.h); NULL: "safe" */
+    const char *profile;    /* a built-in name or a file (ir/profile.h); NULL: "safe" */
     const int64_t *buckets; /* sequence lengths of prefill that the model asks for, in any order */
-    int bucket_count;      /* 0: 32, 64, 128, 256, 512, 1024 */
+    int bucket_count;       /* 0: 32, 64, 128, 256, 512, 1024 */
     ModelInfo model;
     const char *dump_stages; /* names of passes with commas between, "input", or "all"; NULL: none */
-    FILE *dump;            /* where they are printed */
-    Text *stats;           /* what each pass did and how long it took; NULL: not wanted */
-    Text *explain;         /* every program, and why it begins and ends where it does; NULL: not wanted */
-    /* The numbers of the weights, for the analysis of ranges, which reads all of them. Only where `explain` is
-     * wanted; NULL: the explanation says that ranges were not looked at. */
+    FILE *dump;              /* where they are printed */
+    Text *stats;             /* what each pass did and how long it took; NULL: not wanted */
+    Text *explain;           /* every program, and why it begins and ends where it does; NULL: not wanted */
+    /* The numbers of the weights, for the analysis of ranges, which reads all of them. Only where `explain`
+     * is wanted; NULL: the explanation says that ranges were not looked at. */
     const WeightSource *weights;
 } PipelineOptions;
 
-/* The plan of `model` (frontend/anel/anel.h describes such graphs), which is left as it is. Buckets are those asked for
- * that are at most the context, rounded up to the profile's multiple; where they come near the context without reaching
- * it, one more holds all of it. Spans point into the model's sources, which must outlive the plan. */
+/* The plan of `model` (frontend/anel/anel.h describes such graphs), which is left as it is. Buckets are those
+ * asked for that are at most the context, rounded up to the profile's multiple; where they come near the
+ * context without reaching it, one more holds all of it. Spans point into the model's sources, which must
+ * outlive the plan. */
 MUST_USE Plan *passes_run(const Func *model, const PipelineOptions *options, Diags *diags);
 void plan_free(Plan *plan); /* NULL is allowed */
 

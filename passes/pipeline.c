@@ -17,19 +17,19 @@ enum { STAGES = sizeof stages / sizeof *stages };
 
 /* The order. */
 static const char *const order[] = {
-    "fold",           /* first: one spelling of each thing, for all that follows */
-    "cse",            /* after fold: what it made equal; before fusion: one projection has one op */
-    "dce",            /* what fold and cse left; the cache ops are final from here on, and numbered by their order */
-    "decode",         /* while the graph is whole: it is made from the same ops as prefill */
+    "fold",   /* first: one spelling of each thing, for all that follows */
+    "cse",    /* after fold: what it made equal; before fusion: one projection has one op */
+    "dce",    /* what fold and cse left; the cache ops are final from here on, and numbered by their order */
+    "decode", /* while the graph is whole: it is made from the same ops as prefill */
     "fuse_attention", /* before fuse_mlp: a gate on attention looks like one of an MLP from its linear on */
     "fuse_mlp",
-    "split",          /* after fusion: the head begins behind the last program */
-    "place",          /* needs all groups, and the head gone */
-    "decompose",      /* after place: only what goes to the ANE; before specialise: once for all buckets */
+    "split",     /* after fusion: the head begins behind the last program */
+    "place",     /* needs all groups, and the head gone */
+    "decompose", /* after place: only what goes to the ANE; before specialise: once for all buckets */
     "specialise",
-    "legalise",       /* needs lengths: which axes lie side by side */
-    "assemble",       /* needs the ports of the physical functions */
-    "range",          /* last: changes nothing */
+    "legalise", /* needs lengths: which axes lie side by side */
+    "assemble", /* needs the ports of the physical functions */
+    "range",    /* last: changes nothing */
 };
 enum { ORDER = sizeof order / sizeof *order };
 
@@ -208,8 +208,8 @@ static void add_bucket(Pipeline *p, int64_t s)
     p->bucket[p->buckets++] = s;
 }
 
-/* Those that the model lists and its context allows, rounded up to what the chip takes. Where the list goes on past the
- * context (it would have doubled), one more holds the whole context: whole prompts fit. */
+/* Those that the model lists and its context allows, rounded up to what the chip takes. Where the list goes
+ * on past the context (it would have doubled), one more holds the whole context: whole prompts fit. */
 static void choose_buckets(Pipeline *p)
 {
     static const int64_t usual[] = {32, 64, 128, 256, 512, 1024};
@@ -237,12 +237,14 @@ static bool check_model(const Func *f, const PipelineOptions *o, Diags *diags)
     bool ok = f->params == 2 && f->outputs == 1 && o->model.context > 0;
     for (int i = 0; ok && i < 2; i++) {
         const Type *t = f->param[i]->type;
-        ok = strcmp(f->param[i]->name, names[i]) == 0 && t->dtype == DT_INT32 && t->rank == 1 && t->dim[0] == DIM_S;
+        ok = strcmp(f->param[i]->name, names[i]) == 0 && t->dtype == DT_INT32 && t->rank == 1 &&
+             t->dim[0] == DIM_S;
     }
     const Type *logits = ok ? f->output[0]->type : NULL;
     ok = ok && logits->rank == 2 && logits->dim[0] == DIM_S && logits->dtype == DT_FP32;
     if (!ok)
-        diag_error(diags, f->span, "a model takes token and position, int32 [S], and gives logits, fp32 [S, vocab]");
+        diag_error(diags, f->span,
+                   "a model takes token and position, int32 [S], and gives logits, fp32 [S, vocab]");
     return ok;
 }
 

@@ -1,10 +1,9 @@
 /* Inside passes/: what the passes work on.
  *
  *   graph      the whole model: fold .. fuse_mlp change it
- *   segments   after `place`: the model cut into ANE programs and the CPU functions between them, each a function of its
- *              own with symbolic S and T, over wires
- *   programs   after `specialise`: one function per segment and bucket; `legalise` gives them their physical form
- *   plan       the result */
+ *   segments   after `place`: the model cut into ANE programs and the CPU functions between them, each a
+ * function of its own with symbolic S and T, over wires programs   after `specialise`: one function per
+ * segment and bucket; `legalise` gives them their physical form plan       the result */
 #ifndef PASSES_PIPELINE_H
 #define PASSES_PIPELINE_H
 
@@ -13,8 +12,8 @@
 #include "ir/profile.h"
 #include "passes/passes.h"
 
-/* A tensor that lives between functions. Types are symbolic. A value of the model with one axis of tokens is carried
- * as [1, C, 1, S], C being all its other axes in order; anything else as it is. */
+/* A tensor that lives between functions. Types are symbolic. A value of the model with one axis of tokens is
+ * carried as [1, C, 1, S], C being all its other axes in order; anything else as it is. */
 typedef struct Carrier {
     const char *name;
     const Type *type;
@@ -27,31 +26,32 @@ typedef struct Wire {
     int64_t channels;   /* elements per token */
     bool half, full;    /* read as fp16 (ANE programs, the KV cache); read as it is (CPU functions) */
     int half_carrier, full_carrier; /* -1: none */
-    int64_t first;      /* its first channel in half_carrier */
-    const char *state;  /* the KV cache tensor that takes it in prefill; NULL: none */
+    int64_t first;                  /* its first channel in half_carrier */
+    const char *state;              /* the KV cache tensor that takes it in prefill; NULL: none */
 } Wire;
 
 typedef struct Segment {
     Place place;
     const char *kind, *name; /* "attention", "attention_00"; "cpu", "glue_03" */
     const char *begins, *ends;
-    Func *func;              /* params and outputs are those of `input` and `output`, in order */
+    Func *func; /* params and outputs are those of `input` and `output`, in order */
     int inputs, outputs;
-    int *input, *output;     /* wires */
+    int *input, *output; /* wires */
 } Segment;
 
 /* A segment at one bucket. */
 typedef struct Instance {
     const Segment *segment;
     int64_t bucket;
-    Func *logical;    /* specialised */
-    Func *physical;   /* after legalise */
+    Func *logical;  /* specialised */
+    Func *physical; /* after legalise */
     Program *program;
     int inputs, outputs;
     Binding *input, *output; /* ports of the physical function, and carriers */
 } Instance;
 
-/* What a value of the graph is called inside its program: by what it is there, never by a name of the model. */
+/* What a value of the graph is called inside its program: by what it is there, never by a name of the model.
+ */
 typedef struct Role {
     const Value *value;
     const char *name;
@@ -80,8 +80,8 @@ typedef struct Pipeline {
     Plan *plan;
     Module *module; /* of graph, segments and specialised functions */
     Func *graph;
-    Role *roles;    /* hash by value */
-    Value *hidden;  /* after split: what the head reads */
+    Role *roles;   /* hash by value */
+    Value *hidden; /* after split: what the head reads */
     int64_t *bucket;
     int buckets;
     int segments, segments_cap;
@@ -93,7 +93,7 @@ typedef struct Pipeline {
     Carrier *carrier;
     int instances, instances_cap;
     Instance **instance; /* by bucket, in the order of the segments; the head's is the last */
-    unsigned stamps; /* regions that were tried */
+    unsigned stamps;     /* regions that were tried */
     Text left;           /* fusions that were not possible, for --explain */
     Text ranges;         /* what `range` found, for --explain */
     PassRun run[MOST_RUNS];

@@ -1,6 +1,6 @@
-/* place: groups become segments for the ANE, what stands between them functions for the CPU, and values that go from one
- * to another become wires. Between programs a value with one axis of tokens is [1, C, 1, S]: fp16 where the ANE or the KV
- * cache takes it, fp32 where CPU functions do. */
+/* place: groups become segments for the ANE, what stands between them functions for the CPU, and values that
+ * go from one to another become wires. Between programs a value with one axis of tokens is [1, C, 1, S]: fp16
+ * where the ANE or the KV cache takes it, fp32 where CPU functions do. */
 #include <string.h>
 
 #include "passes/cache_names.h"
@@ -14,7 +14,7 @@ typedef struct Placer {
     Pipeline *p;
     Arena scratch;
     Schedule schedule;
-    int **outputs;        /* per segment: wires it makes */
+    int **outputs; /* per segment: wires it makes */
     int *output_count, *output_cap;
 } Placer;
 
@@ -54,9 +54,11 @@ static void find_inputs(Placer *pl, int s, Segment *segment)
     const Run *run = &pl->schedule.run[s];
     int cap = 0;
     for (int i = 0; i < run->ops; i++)
-        FOR_EACH_ARG(run->op[i], slot) {
+        FOR_EACH_ARG(run->op[i], slot)
+        {
             Info *info = info_of(*slot);
-            if (!info || is_known(*slot) || ((*slot)->def && info->segment == s) || info->visited == (unsigned)s + 1)
+            if (!info || is_known(*slot) || ((*slot)->def && info->segment == s) ||
+                info->visited == (unsigned)s + 1)
                 continue;
             info->visited = (unsigned)s + 1;
             int w = wire_of(pl, *slot);
@@ -97,7 +99,8 @@ static void name_segment(Placer *pl, int s, int *glue)
     const Run *run = &pl->schedule.run[s];
     if (run->group) {
         const Group *g = &p->graph->group[run->group];
-        *segment = (Segment){.place = PLACE_ANE, .kind = g->kind, .name = g->name, .begins = g->begins, .ends = g->ends};
+        *segment = (Segment){
+            .place = PLACE_ANE, .kind = g->kind, .name = g->name, .begins = g->begins, .ends = g->ends};
         return;
     }
     bool embed = *glue == 0 && s == 0 && is_embedding(run);
@@ -112,7 +115,8 @@ static void explain_segment(Placer *pl, int s)
     Segment *segment = p->segment[s];
     if (segment->place == PLACE_ANE)
         return;
-    segment->begins = s ? arena_printf(&p->arena, "behind %s", p->segment[s - 1]->name) : "the model's inputs";
+    segment->begins =
+        s ? arena_printf(&p->arena, "behind %s", p->segment[s - 1]->name) : "the model's inputs";
     segment->ends = s + 1 < p->segments ? arena_printf(&p->arena, "before %s", p->segment[s + 1]->name)
                                         : "what the head reads";
 }
@@ -187,8 +191,8 @@ static void carry_params(Pipeline *p)
 {
     for (int i = 0; i < p->wires; i++)
         if (!p->wire[i].value->def)
-            p->wire[i].full_carrier =
-                add_plain_carrier(p, arena_printf(&p->plan->arena, "%s", p->wire[i].value->name), p->wire[i].value->type);
+            p->wire[i].full_carrier = add_plain_carrier(
+                p, arena_printf(&p->plan->arena, "%s", p->wire[i].value->name), p->wire[i].value->type);
 }
 
 /* "attention_00.out"; several results of a program are channels of "attention_00.result". */
@@ -204,7 +208,8 @@ static void carry_program(Pipeline *p, const Segment *s)
     for (int i = 0; i < s->outputs; i++) {
         Wire *w = &p->wire[s->output[i]];
         const char *name = s->func->output[i]->name;
-        w->half_carrier = join ? joined : add_carrier(p, arena_printf(a, "%s.%s", s->name, name), DT_FP16, w->channels);
+        w->half_carrier =
+            join ? joined : add_carrier(p, arena_printf(a, "%s.%s", s->name, name), DT_FP16, w->channels);
         w->first = join ? first : 0;
         first += w->channels;
     }
@@ -222,7 +227,8 @@ static void carry_function(Pipeline *p, const Segment *s)
         else if (w->full)
             w->full_carrier = add_plain_carrier(p, full, w->value->type);
         if (w->half)
-            w->half_carrier = add_carrier(p, w->full ? arena_printf(a, "%s.half", name) : name, DT_FP16, w->channels);
+            w->half_carrier =
+                add_carrier(p, w->full ? arena_printf(a, "%s.half", name) : name, DT_FP16, w->channels);
     }
 }
 

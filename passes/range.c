@@ -1,9 +1,9 @@
-/* range: how large sums of products can become in the programs, from the weights and from what is known of the inputs.
- * Changes nothing, and is done for --explain only: it reads all weights.
+/* range: how large sums of products can become in the programs, from the weights and from what is known of
+ * the inputs. Changes nothing, and is done for --explain only: it reads all weights.
  *
- * After a layer_norm x = gamma * z + beta with |z|_2 <= sqrt(D), so that by Cauchy-Schwarz, for any part of the sum too,
- *     |w . x| <= sqrt(D) * |w * gamma|_2 + sum |w * beta|
- * After a softmax the weights of a sum are at most 1 in all. Else |w . x| <= sum |w| * bound(x). */
+ * After a layer_norm x = gamma * z + beta with |z|_2 <= sqrt(D), so that by Cauchy-Schwarz, for any part of
+ * the sum too, |w . x| <= sqrt(D) * |w * gamma|_2 + sum |w * beta| After a softmax the weights of a sum are
+ * at most 1 in all. Else |w . x| <= sum |w| * bound(x). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +13,10 @@
 
 /* What is known of a value; one of these, in Value.mark. */
 typedef struct Bound {
-    double most;         /* of all elements; INFINITY: unknown */
-    double *channel;     /* [1, C, 1, S]: per channel; NULL: none */
+    double most;          /* of all elements; INFINITY: unknown */
+    double *channel;      /* [1, C, 1, S]: per channel; NULL: none */
     double *gamma, *beta; /* the result of a layer_norm; NULL: none */
-    bool sums_to_one;    /* a softmax over the last axis */
+    bool sums_to_one;     /* a softmax over the last axis */
 } Bound;
 
 typedef struct Range {
@@ -118,7 +118,8 @@ static void bound_params(Range *r)
         const Op *norm = def_of(w->value, OP_LAYER_NORM);
         const char *buffer = w->half_carrier >= 0 ? r->p->carrier[w->half_carrier].name : "";
         for (int k = 0; norm && k < r->instance->inputs; k++)
-            for (int j = 0; strcmp(r->instance->input[k].buffer, buffer) == 0 && j < r->instance->physical->params; j++)
+            for (int j = 0;
+                 strcmp(r->instance->input[k].buffer, buffer) == 0 && j < r->instance->physical->params; j++)
                 if (strcmp(r->instance->physical->param[j]->name, r->instance->input[k].port) == 0)
                     bound_norm(r, r->instance->physical->param[j], norm);
     }
@@ -175,7 +176,8 @@ static void bound_matmul(Range *r, Op *op)
     Value *vx = op_arg(op, "x");
     const Bound *x = bound_of(r, vx), *y = bound_of(r, op_arg(op, "y"));
     int rank = vx->type->rank;
-    double terms = x->sums_to_one ? 1 : (double)vx->type->dim[op_flag(op, "transpose_x", false) ? rank - 2 : rank - 1];
+    double terms =
+        x->sums_to_one ? 1 : (double)vx->type->dim[op_flag(op, "transpose_x", false) ? rank - 2 : rank - 1];
     double most = terms * x->most * y->most;
     bound_new(r, op->result[0], isnan(most) ? INFINITY : most);
     note_sum(r, op->result[0], bound_of(r, op->result[0])->most);
@@ -185,7 +187,8 @@ static void bound_matmul(Range *r, Op *op)
 
 static bool same_channels(const Value *v, const Op *op)
 {
-    return v->type->rank == 4 && op->result[0]->type->rank == 4 && v->type->dim[1] == op->result[0]->type->dim[1];
+    return v->type->rank == 4 && op->result[0]->type->rank == 4 &&
+           v->type->dim[1] == op->result[0]->type->dim[1];
 }
 
 static double channel_or(const Bound *b, const Value *v, const Op *op, int64_t i)
@@ -205,7 +208,8 @@ static void bound_binary(Range *r, Op *op)
     const Bound *x = bound_of(r, vx), *y = bound_of(r, vy);
     Bound *b = bound_new(r, op->result[0], combine(op->code, x->most, y->most));
     int64_t n = op->result[0]->type->dim[1];
-    if (op->result[0]->type->rank != 4 || (!(x->channel && same_channels(vx, op)) && !(y->channel && same_channels(vy, op))))
+    if (op->result[0]->type->rank != 4 ||
+        (!(x->channel && same_channels(vx, op)) && !(y->channel && same_channels(vy, op))))
         return;
     b->channel = arena_many(&r->arena, (size_t)n, double);
     b->most = 0;
@@ -276,7 +280,7 @@ static void bound_instance(Range *r, const Instance *i)
         f->param[k]->mark = NULL;
     for (Op *op = f->first; op; op = op->next) {
         FOR_EACH_ARG(op, slot)
-            (*slot)->mark = NULL;
+        (*slot)->mark = NULL;
         for (int k = 0; k < op->results; k++)
             op->result[k]->mark = NULL;
     }
@@ -298,7 +302,8 @@ bool pass_range(Pipeline *p)
     for (int i = 0; i < p->segments; i++)
         if (p->segment[i]->place == PLACE_ANE)
             bound_instance(&r, p->instance[i]);
-    text_printf(&p->ranges, "  %d sums stay below it, %d may not, %d are not known\n", r.safe, r.large, r.unknown);
+    text_printf(&p->ranges, "  %d sums stay below it, %d may not, %d are not known\n", r.safe, r.large,
+                r.unknown);
     pipeline_count(p, "sums that stay in range", r.safe);
     pipeline_count(p, "sums that may not", r.large);
     pipeline_count(p, "sums not known", r.unknown);

@@ -58,8 +58,8 @@ Value *region_common_input(const Region *r)
 bool only_known_beside(const Op *op, const Value *v)
 {
     FOR_EACH_DATA(op, slot)
-        if (*slot != v && !is_known(*slot))
-            return false;
+    if (*slot != v && !is_known(*slot))
+        return false;
     return true;
 }
 
@@ -77,7 +77,8 @@ static bool is_elementwise(const Op *op)
 Value *region_absorb_tail(Region *r, Value *v)
 {
     Op *user;
-    while ((user = only_user(v)) && is_elementwise(user) && only_known_beside(user, v) && region_takes(r, user)) {
+    while ((user = only_user(v)) && is_elementwise(user) && only_known_beside(user, v) &&
+           region_takes(r, user)) {
         region_add(r, user);
         v = user->result[0];
     }
@@ -104,8 +105,8 @@ static bool inputs_cross(Region *r)
 {
     for (int i = 0; i < r->ops; i++)
         FOR_EACH_DATA(r->op[i], slot)
-            if (!is_known(*slot) && !region_has(r, (*slot)->def) && !can_cross(*slot))
-                return region_fail(r, "it needs a value from outside that is no [1, C, 1, S]");
+    if (!is_known(*slot) && !region_has(r, (*slot)->def) && !can_cross(*slot))
+        return region_fail(r, "it needs a value from outside that is no [1, C, 1, S]");
     return true;
 }
 
@@ -132,10 +133,12 @@ static void find_ends(const Region *r, Op **first, Op **last)
     }
 }
 
-/* Marks the operands of op as needed by the region; false where one that leads through the outside is made in it. */
+/* Marks the operands of op as needed by the region; false where one that leads through the outside is made in
+ * it. */
 static bool need_operands(Region *r, const Op *op, bool inside)
 {
-    FOR_EACH_ARG(op, slot) {
+    FOR_EACH_ARG(op, slot)
+    {
         if (!inside && region_has(r, (*slot)->def))
             return false;
         if (info_of(*slot) && !region_has(r, (*slot)->def))
@@ -188,7 +191,8 @@ static const char *why_ends(const Region *r, const Value *out)
     if (user->group)
         return arena_printf(a, "its result goes to %s", r->p->graph->group[user->group].name);
     if (user->code == OP_ADD || user->code == OP_SUB)
-        return arena_printf(a, "%s behind it is the residual, which is kept in fp32 on the CPU", user->spelling);
+        return arena_printf(a, "%s behind it is the residual, which is kept in fp32 on the CPU",
+                            user->spelling);
     const char *why = ane_objection(r->p->profile, user, a);
     return why ? arena_printf(a, "%s behind it %s", user->spelling, why)
                : arena_printf(a, "%s behind it is no part of the pattern", user->spelling);

@@ -8,11 +8,11 @@
 typedef struct Region {
     Pipeline *p;
     Arena *scratch;
-    int id;            /* Op.group of its ops */
-    unsigned stamp;    /* unique, also among regions that came to nothing */
+    int id;         /* Op.group of its ops */
+    unsigned stamp; /* unique, also among regions that came to nothing */
     int ops, cap;
     Op **op;
-    const char *why;   /* why there is no such region; NULL: there may be one */
+    const char *why; /* why there is no such region; NULL: there may be one */
 } Region;
 
 /* An empty region of pipeline->graph, whose values have their Info. */
@@ -25,7 +25,8 @@ bool region_takes(const Region *r, const Op *op);
 /* Sets r->why and returns false. */
 bool region_fail(Region *r, const char *why);
 
-/* The values that two or more linears of the region read are one: returned. NULL: there are several, or none. */
+/* The values that two or more linears of the region read are one: returned. NULL: there are several, or none.
+ */
 Value *region_common_input(const Region *r);
 /* Whether all data operands of op but v are known before run time. */
 bool only_known_beside(const Op *op, const Value *v);
@@ -34,8 +35,8 @@ Op *only_user(const Value *v);
 /* Adds single-use arithmetic with constants behind v; returns the last value. */
 Value *region_absorb_tail(Region *r, Value *v);
 
-/* Makes it a group, if it can be a program: what goes in and comes out has one axis of tokens, and nothing outside lies
- * between two of its ops. Else its ops are free again, and r->why says why. */
+/* Makes it a group, if it can be a program: what goes in and comes out has one axis of tokens, and nothing
+ * outside lies between two of its ops. Else its ops are free again, and r->why says why. */
 bool region_commit(Region *r, const char *kind, const Value *x, const Value *out);
 
 /* The name that v is to have in its program. */

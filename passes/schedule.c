@@ -1,4 +1,5 @@
-/* Topological order with two kinds of nodes: single ops for the CPU as long as one is ready, then one group. */
+/* Topological order with two kinds of nodes: single ops for the CPU as long as one is ready, then one group.
+ */
 #include "passes/schedule.h"
 
 #include "passes/match.h"
@@ -23,7 +24,7 @@ typedef struct Sorter {
     Arena *arena;
     Node *node;
     int nodes;
-    int *node_of;       /* by position of the op; -1: a constant */
+    int *node_of; /* by position of the op; -1: a constant */
     Heap cpu, ane;
 } Sorter;
 
@@ -95,7 +96,8 @@ static void add_edges(Sorter *s)
 {
     for (int n = 0; n < s->nodes; n++)
         for (int i = 0; i < s->node[n].ops; i++)
-            FOR_EACH_ARG(s->node[n].op[i], slot) {
+            FOR_EACH_ARG(s->node[n].op[i], slot)
+            {
                 int from = node_of_value(s, *slot);
                 if (from < 0 || from == n)
                     continue;

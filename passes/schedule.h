@@ -16,7 +16,8 @@ typedef struct Schedule {
     Run *run;
 } Schedule;
 
-/* Groups that wait for each other in a circle are dissolved until there are none. Values must have their Info. */
+/* Groups that wait for each other in a circle are dissolved until there are none. Values must have their
+ * Info. */
 void schedule_make(Pipeline *p, Schedule *out, Arena *a);
 
 #endif

@@ -1,5 +1,5 @@
-/* specialise: each segment for each bucket. In prefill nothing is in the KV cache before, so T is S, and `cache` is the
- * identity; the head works on one row. */
+/* specialise: each segment for each bucket. In prefill nothing is in the KV cache before, so T is S, and
+ * `cache` is the identity; the head works on one row. */
 #include "passes/pipeline.h"
 
 static void drop_caches(Func *f)

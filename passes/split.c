@@ -1,5 +1,5 @@
-/* split: the model's end, that computes each row of the logits from one row of one value, becomes the head: generation
- * needs it for a single row. What the KV cache takes becomes a result of the rest.
+/* split: the model's end, that computes each row of the logits from one row of one value, becomes the head:
+ * generation needs it for a single row. What the KV cache takes becomes a result of the rest.
  *
  *     graph: token, position -> logits      becomes   graph: token, position -> hidden, cached ...
  *                                                      head:  hidden -> logits */
@@ -60,8 +60,8 @@ static bool is_by_row(const Op *op)
     if (op->group || op->code == OP_CACHE || op->code == OP_CAUSAL || (op_info(op->code)->flags & F_EFFECT))
         return false;
     FOR_EACH_DATA(op, slot)
-        if (!is_known(*slot) && row_axis((*slot)->type) < 0)
-            return false;
+    if (!is_known(*slot) && row_axis((*slot)->type) < 0)
+        return false;
     for (int i = 0; i < op->results; i++)
         if (row_axis(op->result[i]->type) < 0)
             return false;
@@ -122,8 +122,8 @@ static Value *find_cut(Pipeline *p, Arena *scratch)
             break;
         drop_results(&front, v->def);
         FOR_EACH_DATA(v->def, slot)
-            if (!is_known(*slot))
-                front_add(&front, scratch, *slot);
+        if (!is_known(*slot))
+            front_add(&front, scratch, *slot);
     }
     return cut;
 }
@@ -143,8 +143,8 @@ static int find_tail(Pipeline *p, Value *logits, const Value *cut, Op **tail)
             continue;
         tail[n++] = op;
         FOR_EACH_DATA(op, slot)
-            if (info_of(*slot))
-                info_of(*slot)->found = true;
+        if (info_of(*slot))
+            info_of(*slot)->found = true;
     }
     for (int i = 0; i < n / 2; i++) {
         Op *op = tail[i];
@@ -202,8 +202,9 @@ bool pass_split(Pipeline *p)
     if (cut)
         make_head(p, logits, cut, &scratch);
     else
-        diag_error(p->diags, logits->span,
-                   "the logits must follow from one value [S, D] by operations on single rows (a norm, a linear)");
+        diag_error(
+            p->diags, logits->span,
+            "the logits must follow from one value [S, D] by operations on single rows (a norm, a linear)");
     users_clear(p->graph);
     arena_free(&scratch);
     if (!cut)

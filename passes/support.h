@@ -4,8 +4,8 @@
 
 #include "ir/profile.h"
 
-/* Why op cannot be part of a program under this profile, as a phrase that follows the op's name ("is not listed by
- * profile safe"); NULL: it can. The phrase lives in `a`. */
+/* Why op cannot be part of a program under this profile, as a phrase that follows the op's name ("is not
+ * listed by profile safe"); NULL: it can. The phrase lives in `a`. */
 const char *ane_objection(const Profile *profile, const Op *op, Arena *a);
 
 /* decompose.c: whether the pass can take this op apart. */

@@ -8,10 +8,10 @@ typedef struct Info {
     int position; /* of its op in the function; -1: a parameter */
     int users;    /* once per argument */
     Op **user;
-    bool output;  /* of the function */
+    bool output;                    /* of the function */
     unsigned stamp, roles, visited; /* these and what follows: for the pass */
     bool found;
-    Value *copy;       /* outline.c: its copy in `copied_in` */
+    Value *copy; /* outline.c: its copy in `copied_in` */
     Func *copied_in;
     int wire, segment; /* place.c */
 } Info;
