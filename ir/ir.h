@@ -63,7 +63,7 @@ typedef struct WeightRef {
     const char *name; /* WEIGHT_TENSOR: the checkpoint's tensor, e.g. "h.0.attn.c_attn.weight" */
     bool transposed;  /* the checkpoint holds [in, out], the value is [out, in] */
     int64_t window;   /* WEIGHT_CAUSAL_MASK: query q sees keys q-window+1 .. q; 0 = all up to q.
-                       * Element (q, k) is 0 where seen and MASKED otherwise; the last two axes are q and k. */
+                       * Element (q, k) is 0 where seen, else MASKED; the last two axes are q and k. */
 } WeightRef;
 
 /* Never -inf on the ANE: facts and sources in docs/devices.md. fp16-exact. */

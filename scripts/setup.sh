@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the build needs and this machine lacks: a C compiler, re2c >= 3, bison >= 3.6, and the
-# headers of uthash, jansson, utf8proc and (on Linux) OpenSSL's libcrypto. What is there is found by trying it, so any
+# Installs what the build needs and this machine lacks: a C compiler, re2c >= 3, bison >= 3.6, and the headers
+# of uthash, jansson, utf8proc and (on Linux) OpenSSL's libcrypto. What is there is found by trying it, so any
 # way of installing it counts. Silent where all is there.
 # Environment: CC, RE2C, BISON.
 set -u

@@ -20,7 +20,8 @@ done
 
 check_error "anec: no such file" 1 "No such file" anec "$T/absent.anel"
 check_error "anec: no weights" 1 "give --weights" \
-    anec models/gpt2.anel --set layers=1 --set heads=2 --set dim=8 --set context=32 --set vocab=16 -o "$T/x.pkg"
+    anec models/gpt2.anel --set layers=1 --set heads=2 --set dim=8 --set context=32 --set vocab=16 \
+    -o "$T/x.pkg"
 check_error "anec: two kinds of weights" 2 "one of --weights and --random-weights" \
     anec models/gpt2.anel --weights models/tales --random-weights 1
 check_error "anec: --emit" 2 "is not ast" anec models/gpt2.anel --emit nonsense

@@ -24,7 +24,8 @@ check "--stop ends before the text" sh -c '! grep -q , "$1"' sh "$T/two"
 check "what is before the stop is the same" sh -c '
     case $(cat "$1") in "$(cat "$2")"*) ;; *) exit 1; esac' sh "$T/one" "$T/two"
 check "--tokenize" sh -c '
-    test "$(anerun "$1" --prompt "Once upon a time" --tokenize)" = "$(cat tests/e2e/tales.ids)"' sh "$T/tales.pkg"
+    test "$(anerun "$1" --prompt "Once upon a time" --tokenize)" = "$(cat tests/e2e/tales.ids)"
+' sh "$T/tales.pkg"
 
 tell --prompt "Once upon a time" --greedy --tokens 5 --stats >"$T/one" 2>"$T/stats"
 check "one line of statistics" sh -c '

@@ -1,5 +1,5 @@
-# docs/language.md against the sources: its examples compile, its listing of GPT-2 is the file, and it knows every
-# primitive, every layer of std.anel and every keyword.
+# docs/language.md against the sources: its examples compile, its listing of GPT-2 is the file, and it knows
+# every primitive, every layer of std.anel and every keyword.
 . tests/lib.sh
 
 manual=docs/language.md
