@@ -102,7 +102,8 @@ static int print_help(void)
     Text t = {0};
     flags_help(&t, flags, FLAGS);
     printf("usage: anerun PACKAGE (--prompt TEXT | --prompt-file FILE | -) [options]\n\n"
-           "Runs a package made by anec: prefills the prompt, then writes its continuation to stdout.\n\n%s\n"
+           "Runs a package made by anec: prefills the prompt, then writes its continuation (on a terminal, behind\n"
+        "the prompt) to stdout.\n\n%s\n"
            "Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n"
            "  anerun tales.pkg --prompt \"Once upon a time\" --stats\n",
            t.data);
@@ -268,6 +269,8 @@ static bool tokenize_prompt(const Tokenizer *t, const ModelInfo *model, int32_t 
     if (!read_prompt(&text, &size, err))
         return false;
     bool ok = tokenizer_encode(t, text, size, false, ids, count, err);
+    if (ok && !opt.tokenize && !opt.quiet && isatty(STDOUT_FILENO))
+        (void)put_text(NULL, text, size); /* a person reads the story from its beginning */
     free(text);
     if (ok && *count == 0 && model->bos >= 0 && !opt.tokenize) {
         *ids = xmalloc(sizeof **ids);
@@ -309,8 +312,7 @@ static int write_text(Session *s, const Device *device, const Tokenizer *t, cons
     sampler_free(sampler);
     if (!ok)
         return fail(&err);
-    if (isatty(STDOUT_FILENO))
-        (void)put_text(NULL, "\n", 1);
+    (void)put_text(NULL, "\n", 1);
     if (write_error == EPIPE)
         return EXIT_USER; /* the reader has gone, and knows */
     if (write_error) {
