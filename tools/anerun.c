@@ -102,8 +102,8 @@ static int print_help(void)
     Text t = {0};
     flags_help(&t, flags, FLAGS);
     printf("usage: anerun PACKAGE (--prompt TEXT | --prompt-file FILE | -) [options]\n\n"
-           "Runs a package made by anec: prefills the prompt, then writes its continuation (on a terminal, behind\n"
-        "the prompt) to stdout.\n\n%s\n"
+           "Runs a package made by anec: prefills the prompt, then writes its continuation to stdout (on a\n"
+        "terminal, behind the prompt).\n\n%s\n"
            "Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n"
            "  anerun tales.pkg --prompt \"Once upon a time\" --stats\n",
            t.data);
