@@ -116,8 +116,8 @@ bool pass_cse(Pipeline *p)
     for (Op *op = p->graph->first, *next; op; op = next) {
         next = op->next;
         FOR_EACH_ARG(op, slot)
-        while ((*slot)->forward)
-            *slot = (*slot)->forward;
+            while ((*slot)->forward)
+                *slot = (*slot)->forward;
         text_clear(&key);
         if (!make_key(&key, op))
             continue;

@@ -205,8 +205,8 @@ bool pass_decompose(Pipeline *p)
         for (Op *op = f->first, *next; op; op = next) {
             next = op->next;
             FOR_EACH_ARG(op, slot)
-            while ((*slot)->forward)
-                *slot = (*slot)->forward;
+                while ((*slot)->forward)
+                    *slot = (*slot)->forward;
             if (!decompose_op(p, f, op))
                 return false;
         }

@@ -276,7 +276,7 @@ bool pass_fold(Pipeline *p)
     for (Op *op = p->graph->first, *next; op; op = next) {
         next = op->next;
         FOR_EACH_ARG(op, slot)
-        *slot = behind(*slot);
+            *slot = behind(*slot);
         fold_op(&f, op);
     }
     func_settle(p->graph);

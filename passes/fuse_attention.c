@@ -9,6 +9,7 @@
  * input. Forwards, it goes on to the output projection. */
 #include "passes/match.h"
 #include "passes/region.h"
+#include "passes/support.h"
 
 enum { ROLE_Q = 1, ROLE_K = 2, ROLE_V = 4, ROLE_GATE = 8, DEEPEST = 100 };
 
@@ -29,7 +30,7 @@ static bool reach(Region *r, Value *v, unsigned role, int depth)
     info->found = op->code == OP_LINEAR;
     if (op->code != OP_LINEAR)
         FOR_EACH_DATA(op, slot)
-    info->found |= reach(r, *slot, role, depth + 1);
+            info->found |= reach(r, *slot, role, depth + 1);
     if (info->found)
         region_add(r, op);
     return info->found;
@@ -45,11 +46,11 @@ static Value *scores_operand(const Op *op)
 {
     Value *found = NULL;
     FOR_EACH_DATA(op, slot)
-    if (!is_known(*slot)) {
-        if (found && found != *slot)
-            return NULL;
-        found = *slot;
-    }
+        if (!is_known(*slot)) {
+            if (found && found != *slot)
+                return NULL;
+            found = *slot;
+        }
     return found;
 }
 
@@ -91,7 +92,7 @@ static bool joins_gate(Region *r, Op *op, const Value *v)
 {
     bool ok = true;
     FOR_EACH_DATA(op, slot)
-    ok = ok && (*slot == v || is_known(*slot) || reach(r, *slot, ROLE_GATE, 0));
+        ok = ok && (*slot == v || is_known(*slot) || reach(r, *slot, ROLE_GATE, 0));
     return ok;
 }
 
@@ -147,19 +148,31 @@ static bool attends(const Op *softmax)
     return t->rank >= 2 && t->dim[t->rank - 1] == DIM_T && t->dim[t->rank - 2] == DIM_S;
 }
 
+/* "WHAT: gather is not listed by profile safe" */
+static bool fail_at_obstacle(Region *r, const char *what)
+{
+    const Op *op = r->obstacle;
+    if (!op)
+        return region_fail(r, what);
+    const char *why = op->group ? "is in another program" : ane_objection(r->p->profile, op, &r->p->arena);
+    return region_fail(r, arena_printf(&r->p->arena, "%s: %s %s", what, op->spelling, why));
+}
+
 static bool reaches_projections(Region *r, const Op *scores, const Op *context)
 {
     return (reach(r, op_arg(scores, "x"), ROLE_Q, 0) && reach(r, op_arg(scores, "y"), ROLE_K, 0) &&
             reach(r, op_arg(context, "y"), ROLE_V, 0)) ||
-           region_fail(r, "q, k or v does not come from a linear by ops that a program may have");
+           fail_at_obstacle(r, "q, k or v does not come from a linear");
 }
 
 static bool grow(Region *r, Op *softmax, Value **x, Value **out)
 {
+    if (!region_takes(r, softmax))
+        return fail_at_obstacle(r, "no program");
     region_add(r, softmax);
     Op *scores = find_scores(r, softmax), *context = find_context(r, softmax);
     if (!scores || !context)
-        return region_fail(r, scores ? "no product follows the softmax" : "the scores are no product");
+        return fail_at_obstacle(r, scores ? "no product follows the softmax" : "the scores are no product");
     region_add(r, scores);
     region_add(r, context);
     if (!reaches_projections(r, scores, context))
@@ -167,6 +180,7 @@ static bool grow(Region *r, Op *softmax, Value **x, Value **out)
     *x = region_common_input(r);
     if (!*x)
         return region_fail(r, "the projections read different values");
+    *x = region_absorb_norm(r, *x);
     region_name(r, *x, "x");
     region_name(r, scores->result[0], "scores");
     region_name(r, softmax->result[0], "probs");
@@ -187,8 +201,7 @@ bool pass_fuse_attention(Pipeline *p)
         if (op->code != OP_SOFTMAX || op->group || !attends(op))
             continue;
         region_begin(&r, p, &scratch);
-        bool grown =
-            region_takes(&r, op) ? grow(&r, op, &x, &out) : region_fail(&r, "softmax is not for a program");
+        bool grown = grow(&r, op, &x, &out);
         bool fused = region_commit(&r, "attention", x, out) && grown;
         pipeline_count(p, fused ? "attentions fused" : "attentions left on the CPU", 1);
         if (!fused)

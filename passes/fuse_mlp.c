@@ -45,8 +45,8 @@ static bool reach(Mlp *m, Value *v)
     }
     m->bends |= !is_linear_function(op);
     FOR_EACH_DATA(op, slot)
-    if (!reach(m, *slot))
-        return false;
+        if (!reach(m, *slot))
+            return false;
     return true;
 }
 
@@ -80,6 +80,7 @@ static bool grow(Mlp *m, Op *last, Value **x, Value **out)
     *x = region_common_input(r);
     if (!*x)
         return region_fail(r, "the linears read different values");
+    *x = region_absorb_norm(r, *x);
     region_add(r, last);
     *out = region_absorb_tail(r, last->result[0]);
     name_values(m, last, *x, *out);

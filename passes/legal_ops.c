@@ -58,8 +58,8 @@ static const char *number_stem(Legal *l, const Op *op, const char *key)
 static const Value *leading_operand(const Op *op)
 {
     FOR_EACH_DATA(op, slot)
-    if (!is_known(*slot) && dims_equal((*slot)->type, op->result[0]->type))
-        return *slot;
+        if (!is_known(*slot) && dims_equal((*slot)->type, op->result[0]->type))
+            return *slot;
     return NULL;
 }
 

@@ -54,8 +54,7 @@ static void find_inputs(Placer *pl, int s, Segment *segment)
     const Run *run = &pl->schedule.run[s];
     int cap = 0;
     for (int i = 0; i < run->ops; i++)
-        FOR_EACH_ARG(run->op[i], slot)
-        {
+        FOR_EACH_ARG(run->op[i], slot) {
             Info *info = info_of(*slot);
             if (!info || is_known(*slot) || ((*slot)->def && info->segment == s) ||
                 info->visited == (unsigned)s + 1)

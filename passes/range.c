@@ -280,7 +280,7 @@ static void bound_instance(Range *r, const Instance *i)
         f->param[k]->mark = NULL;
     for (Op *op = f->first; op; op = op->next) {
         FOR_EACH_ARG(op, slot)
-        (*slot)->mark = NULL;
+            (*slot)->mark = NULL;
         for (int k = 0; k < op->results; k++)
             op->result[k]->mark = NULL;
     }

@@ -23,9 +23,12 @@ void region_add(Region *r, Op *op)
     arena_push(r->scratch, r->op, r->ops, r->cap, op);
 }
 
-bool region_takes(const Region *r, const Op *op)
+bool region_takes(Region *r, const Op *op)
 {
-    return (!op->group || region_has(r, op)) && !ane_objection(r->p->profile, op, r->scratch);
+    bool takes = (!op->group || region_has(r, op)) && !ane_objection(r->p->profile, op, r->scratch);
+    if (!takes && !r->obstacle)
+        r->obstacle = op;
+    return takes;
 }
 
 bool region_fail(Region *r, const char *why)
@@ -58,8 +61,8 @@ Value *region_common_input(const Region *r)
 bool only_known_beside(const Op *op, const Value *v)
 {
     FOR_EACH_DATA(op, slot)
-    if (*slot != v && !is_known(*slot))
-        return false;
+        if (*slot != v && !is_known(*slot))
+            return false;
     return true;
 }
 
@@ -85,6 +88,19 @@ Value *region_absorb_tail(Region *r, Value *v)
     return v;
 }
 
+Value *region_absorb_norm(Region *r, Value *x)
+{
+    Op *norm = x->def;
+    if (!norm || norm->code != OP_LAYER_NORM || !region_takes(r, norm) || info_of(x)->output)
+        return x;
+    for (int i = 0; i < info_of(x)->users; i++)
+        if (!region_has(r, info_of(x)->user[i]))
+            return x;
+    region_add(r, norm);
+    region_name(r, x, "normed");
+    return op_arg(norm, "x");
+}
+
 /* ---- the boundary ---- */
 
 static bool can_cross(const Value *v)
@@ -105,8 +121,8 @@ static bool inputs_cross(Region *r)
 {
     for (int i = 0; i < r->ops; i++)
         FOR_EACH_DATA(r->op[i], slot)
-    if (!is_known(*slot) && !region_has(r, (*slot)->def) && !can_cross(*slot))
-        return region_fail(r, "it needs a value from outside that is no [1, C, 1, S]");
+            if (!is_known(*slot) && !region_has(r, (*slot)->def) && !can_cross(*slot))
+                return region_fail(r, "it needs a value from outside that is no [1, C, 1, S]");
     return true;
 }
 
@@ -137,8 +153,7 @@ static void find_ends(const Region *r, Op **first, Op **last)
  * it. */
 static bool need_operands(Region *r, const Op *op, bool inside)
 {
-    FOR_EACH_ARG(op, slot)
-    {
+    FOR_EACH_ARG(op, slot) {
         if (!inside && region_has(r, (*slot)->def))
             return false;
         if (info_of(*slot) && !region_has(r, (*slot)->def))
@@ -175,7 +190,8 @@ static const char *why_begins(const Region *r, const Value *x)
     const char *why = ane_objection(r->p->profile, x->def, a);
     if (why)
         return arena_printf(a, "%s before it %s", x->def->spelling, why);
-    return arena_printf(a, "%s before it belongs to the residual, which is kept in fp32 on the CPU",
+    return arena_printf(a,
+                        "%s before it is part of a norm or the residual, which are kept in fp32 on the CPU",
                         x->def->spelling);
 }
 

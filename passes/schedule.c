@@ -96,8 +96,7 @@ static void add_edges(Sorter *s)
 {
     for (int n = 0; n < s->nodes; n++)
         for (int i = 0; i < s->node[n].ops; i++)
-            FOR_EACH_ARG(s->node[n].op[i], slot)
-            {
+            FOR_EACH_ARG(s->node[n].op[i], slot) {
                 int from = node_of_value(s, *slot);
                 if (from < 0 || from == n)
                     continue;

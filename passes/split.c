@@ -60,8 +60,8 @@ static bool is_by_row(const Op *op)
     if (op->group || op->code == OP_CACHE || op->code == OP_CAUSAL || (op_info(op->code)->flags & F_EFFECT))
         return false;
     FOR_EACH_DATA(op, slot)
-    if (!is_known(*slot) && row_axis((*slot)->type) < 0)
-        return false;
+        if (!is_known(*slot) && row_axis((*slot)->type) < 0)
+            return false;
     for (int i = 0; i < op->results; i++)
         if (row_axis(op->result[i]->type) < 0)
             return false;
@@ -122,8 +122,8 @@ static Value *find_cut(Pipeline *p, Arena *scratch)
             break;
         drop_results(&front, v->def);
         FOR_EACH_DATA(v->def, slot)
-        if (!is_known(*slot))
-            front_add(&front, scratch, *slot);
+            if (!is_known(*slot))
+                front_add(&front, scratch, *slot);
     }
     return cut;
 }
@@ -143,8 +143,8 @@ static int find_tail(Pipeline *p, Value *logits, const Value *cut, Op **tail)
             continue;
         tail[n++] = op;
         FOR_EACH_DATA(op, slot)
-        if (info_of(*slot))
-            info_of(*slot)->found = true;
+            if (info_of(*slot))
+                info_of(*slot)->found = true;
     }
     for (int i = 0; i < n / 2; i++) {
         Op *op = tail[i];

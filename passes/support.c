@@ -80,8 +80,8 @@ static const char *objection_to_types(const Op *op)
 {
     const char *why = NULL;
     FOR_EACH_DATA(op, slot)
-    if (!why)
-        why = objection_to_type((*slot)->type);
+        if (!why)
+            why = objection_to_type((*slot)->type);
     for (int i = 0; i < op->results && !why; i++)
         why = objection_to_type(op->result[i]->type);
     return why;

@@ -18,8 +18,7 @@ void users_index(Func *f, Arena *a)
         for (int i = 0; i < op->results; i++)
             give(a, op->result[i], position);
     for (Op *op = f->first; op; op = op->next)
-        FOR_EACH_ARG(op, slot)
-        {
+        FOR_EACH_ARG(op, slot) {
             Info *info = info_of(*slot);
             if (info)
                 info->user[info->users++] = op;
