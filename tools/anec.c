@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "backend/dot.h"
 #include "backend/package.h"
 #include "base/arena.h"
@@ -36,7 +38,8 @@ static const Flag flags[] = {
     {FLAG_TEXT, "--weights", "-w", "PATH", &opt.weights, 0, 0,
      "the checkpoint: a safetensors file, or a folder with one and its config.json"},
     {FLAG_INT, "--random-weights", NULL, "SEED", &opt.random_seed, 0, 9e15,
-     "make up the weights: a package of the right shapes without a checkpoint"},
+     "make up the weights: a package of the right shapes without a checkpoint; with --weights, only config.json "
+     "and the tokenizer are taken from there"},
     {FLAG_LIST, "--set", NULL, "NAME=VALUE", &opt.sets, 0, 0,
      "set a parameter of the model, or a key of config.json; may be given several times"},
     {FLAG_TEXT, "--profile", NULL, "NAME", &opt.profile, 0, 0,
@@ -89,7 +92,10 @@ static int print_help(void)
 /* Everything that is read; the parts point into each other and die together. */
 typedef struct Inputs {
     Source source;
-    Weights *weights; /* NULL: none given */
+    Weights *weights; /* NULL: none given, or only what surrounds them (--random-weights) */
+    char *folder;     /* of --weights: tokenizer and licence are there; NULL: none */
+    json_t *config;   /* config.json, or what stands for it in the checkpoint; NULL: none */
+    char *config_path;
     Module *module;
     AnelModel model;
     const Func *graph;
@@ -104,7 +110,10 @@ static void free_inputs(Inputs *in)
     bound_free(in->bound);
     random_weights_free(in->random);
     module_free(in->module);
+    json_decref(in->config);
     weights_close(in->weights);
+    free(in->folder);
+    free(in->config_path);
     free((void *)(uintptr_t)in->source.text);
 }
 
@@ -119,13 +128,40 @@ static bool has_tensor(void *context, const char *name)
     return weights_resolve(context, name) != NULL;
 }
 
+static bool open_checkpoint(Inputs *in, Error *err)
+{
+    in->weights = weights_open(opt.weights, err);
+    if (!in->weights)
+        return false;
+    in->folder = path_dir(weights_path(in->weights));
+    in->config = json_incref(weights_config(in->weights));
+    in->config_path = weights_config_path(in->weights) ? xstrdup(weights_config_path(in->weights)) : NULL;
+    return true;
+}
+
+/* Only what stands beside the weights: with --random-weights the numbers are made up. */
+static bool open_surroundings(Inputs *in, Error *err)
+{
+    json_error_t at;
+    in->folder = file_is_dir(opt.weights) ? xstrdup(opt.weights) : path_dir(opt.weights);
+    in->config_path = path_join(in->folder, "config.json");
+    if (!file_exists(in->config_path))
+        return true;
+    in->config = json_load_file(in->config_path, JSON_REJECT_DUPLICATES, &at);
+    if (json_is_object(in->config))
+        return true;
+    return error_set(err, "%s:%d: %s", in->config_path, at.line, in->config ? "not an object" : at.text);
+}
+
 static bool compile_anel(Inputs *in, Diags *diags)
 {
     AnelOptions o = {.sets = opt.sets.item, .set_count = opt.sets.count};
-    if (in->weights) {
+    if (in->config) {
         o.config = anel_config_json;
-        o.config_context = weights_config(in->weights);
-        o.config_name = weights_config_path(in->weights);
+        o.config_context = in->config;
+        o.config_name = in->config_path;
+    }
+    if (in->weights) {
         o.has_tensor = has_tensor;
         o.tensor_context = in->weights;
     }
@@ -292,13 +328,11 @@ static bool collect_extras(Extras *e, const Inputs *in, const Plan *plan, Error 
 {
     static const char *const carried[] = {"config.json", "LICENSE", "LICENSE.txt",
                                           "LICENSE.md",  "NOTICE",  "NOTICE.txt"};
-    if (!in->weights)
+    if (!in->folder)
         return true;
-    char *dir = path_dir(weights_path(in->weights));
-    bool ok = add_tokenizer(e, dir, plan, err);
+    bool ok = add_tokenizer(e, in->folder, plan, err);
     for (size_t i = 0; ok && i < sizeof carried / sizeof *carried; i++)
-        ok = carry(e, dir, carried[i], err);
-    free(dir);
+        ok = carry(e, in->folder, carried[i], err);
     return ok;
 }
 
@@ -358,9 +392,9 @@ static int emit_package(Plan *plan, const Inputs *in)
 
 static int64_t config_token(const Inputs *in, const char *key)
 {
-    int64_t id;
-    bool found = in->weights && weights_config_int(in->weights, key, &id) == CONFIG_FOUND;
-    return found && id >= 0 && id < in->model.vocab ? id : -1;
+    const json_t *v = json_object_get(in->config, key);
+    int64_t id = json_is_integer(v) ? json_integer_value(v) : -1;
+    return id >= 0 && id < in->model.vocab ? id : -1;
 }
 
 static int finish_plan(Plan *plan, Inputs *in)
@@ -408,11 +442,8 @@ static bool wants(const char *what)
 static int compile(Inputs *in, Diags *diags)
 {
     Error err;
-    if (opt.weights) {
-        in->weights = weights_open(opt.weights, &err);
-        if (!in->weights)
-            return fail(&err);
-    }
+    if (opt.weights && !(opt.random_seed >= 0 ? open_surroundings(in, &err) : open_checkpoint(in, &err)))
+        return fail(&err);
     if (!compile_anel(in, diags))
         return EXIT_USER;
     if (wants("ir") || wants("dot"))
@@ -460,8 +491,6 @@ static bool check_options(Error *err)
         known |= wants(kinds[i]);
     if (!known)
         return error_set(err, "--emit: \"%s\" is not ast, ir, mil, dot or pkg", opt.emit);
-    if (opt.weights && opt.random_seed >= 0)
-        return error_set(err, "give one of --weights and --random-weights");
     return true;
 }
 

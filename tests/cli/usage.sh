@@ -22,8 +22,9 @@ check_error "anec: no such file" 1 "No such file" anec "$T/absent.anel"
 check_error "anec: no weights" 1 "give --weights" \
     anec models/gpt2.anel --set layers=1 --set heads=2 --set dim=8 --set context=32 --set vocab=16 \
     -o "$T/x.pkg"
-check_error "anec: two kinds of weights" 2 "one of --weights and --random-weights" \
-    anec models/gpt2.anel --weights models/tales --random-weights 1
+check "anec: made-up weights for a real config" \
+    anec models/gpt2.anel --weights models/tales --random-weights 1 -q -o "$T/made.pkg"
+check "it has the tokenizer" anerun "$T/made.pkg" --prompt "Once" --tokenize
 check_error "anec: --emit" 2 "is not ast" anec models/gpt2.anel --emit nonsense
 check_error "anec: --set without a value" 1 "NAME=VALUE" anec models/gpt2.anel --set layers --emit ir
 check_error "anec: an unknown profile" 1 "profile" \
