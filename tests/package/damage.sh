@@ -52,6 +52,9 @@ mkdir "$T/empty.pkg"
 check_error "an empty folder" 1 "manifest.json" run_it "$T/empty.pkg"
 check_error "a file in place of a package" 1 "not a folder" run_it README.md
 
+if command -v sha256sum >/dev/null; then hash=sha256sum; else hash="shasum -a 256"; fi
+sum_of() { $hash "$1" | cut -d ' ' -f 1; }
+
 # A manifest that agrees with its hash, but lies.
 lie() # NAME SED-SCRIPT
 {
@@ -61,9 +64,7 @@ lie() # NAME SED-SCRIPT
         not_ok "$1" "the script changed nothing"
         return
     fi
-    if command -v sha256sum >/dev/null; then hash=sha256sum; else hash="shasum -a 256"; fi
-    sum=$($hash "$T/bad.pkg/manifest.json")
-    echo "${sum%% *}  manifest.json" >"$T/bad.pkg/manifest.sha256"
+    echo "$(sum_of "$T/bad.pkg/manifest.json")  manifest.json" >"$T/bad.pkg/manifest.sha256"
     check_error "$1" 1 "error: " run_it "$T/bad.pkg"
 }
 lie "another format" 's/anec-package/other-package/'
@@ -81,4 +82,27 @@ lie "a buffer of another type" 's/"type": "fp32"/"type": "int32"/'
 lie "an end token outside the vocabulary" 's/"eos": 2047/"eos": 2048/'
 lie "a size that lies" 's/"size": [0-9]*/"size": 7/'
 lie "not JSON" '1s/{/[/'
+
+# A program that agrees with all hashes and sizes, but is not right.
+forge() # NAME FILE SED-SCRIPT (which keeps the length) PATTERN
+{
+    copy
+    sed "$3" "$T/good.pkg/$2" | head -c "$(size_of "$T/good.pkg/$2")" >"$T/bad.pkg/$2"
+    if cmp -s "$T/good.pkg/$2" "$T/bad.pkg/$2"; then
+        not_ok "$1" "the script changed nothing"
+        return
+    fi
+    sed "s/$(sum_of "$T/good.pkg/$2")/$(sum_of "$T/bad.pkg/$2")/" "$T/good.pkg/manifest.json" \
+        >"$T/bad.pkg/manifest.json"
+    echo "$(sum_of "$T/bad.pkg/manifest.json")  manifest.json" >"$T/bad.pkg/manifest.sha256"
+    check_error "$1" 1 "$4" run_it "$T/bad.pkg"
+}
+mil=mil/attention_00.s0032.mil
+forge "an offset that is no record's" $mil 's/uint64(64)/uint64(65)/' "attention_00"
+forge "an offset outside the file" $mil 's/uint64(393344)/uint64(999936)/' "attention_00"
+forge "a weight of another shape" $mil 's/\[768, 256, 1, 1\]/[768, 255, 1, 1]/g' "attention_00"
+forge "an op that does not fit" $mil 's/= matmul(/= matmux(/' "error: "
+forge "a file that is not of the package" $mil 's,weights/attention_00,weights/attention_0x,' "not a file of the package"
+forge "text that is not MIL" $mil 's/program/prograx/' "error: "
+forge "a state that is not there" mil/decode.mil 's/cache_000/cache_00x/g' "error: "
 finish
