@@ -38,8 +38,8 @@ static const Flag flags[] = {
     {FLAG_TEXT, "--weights", "-w", "PATH", &opt.weights, 0, 0,
      "the checkpoint: a safetensors file, or a folder with one and its config.json"},
     {FLAG_INT, "--random-weights", NULL, "SEED", &opt.random_seed, 0, 9e15,
-     "make up the weights: a package of the right shapes without a checkpoint; with --weights, only config.json "
-     "and the tokenizer are taken from there"},
+     "make up the weights: a package of the right shapes without a checkpoint; with --weights, only "
+     "config.json and the tokenizer are taken from there"},
     {FLAG_LIST, "--set", NULL, "NAME=VALUE", &opt.sets, 0, 0,
      "set a parameter of the model, or a key of config.json; may be given several times"},
     {FLAG_TEXT, "--profile", NULL, "NAME", &opt.profile, 0, 0,

@@ -102,7 +102,8 @@ forge "an offset that is no record's" $mil 's/uint64(64)/uint64(65)/' "attention
 forge "an offset outside the file" $mil 's/uint64(393344)/uint64(999936)/' "attention_00"
 forge "a weight of another shape" $mil 's/\[768, 256, 1, 1\]/[768, 255, 1, 1]/g' "attention_00"
 forge "an op that does not fit" $mil 's/= matmul(/= matmux(/' "error: "
-forge "a file that is not of the package" $mil 's,weights/attention_00,weights/attention_0x,' "not a file of the package"
+forge "a file that is not of the package" $mil \
+    's,weights/attention_00,weights/attention_0x,' "not a file of the package"
 forge "text that is not MIL" $mil 's/program/prograx/' "error: "
 forge "a state that is not there" mil/decode.mil 's/cache_000/cache_00x/g' "error: "
 finish
