@@ -127,6 +127,24 @@ static Value *reshaped(Decompose *d, const Op *op, Value *x)
     return finish(d, shape, "shaped");
 }
 
+/* x * x * ...: the base may be negative, and the ANE's pow is only proven for positive ones. */
+static Value *whole_power(Decompose *d, Value *x, int exponent)
+{
+    Value *v = x;
+    for (int i = 1; i < exponent; i++)
+        v = binary(d, OP_MUL, v, x, i == 1 ? "square" : "cube");
+    return v;
+}
+
+/* 2, 3 or 4 where op is such a power; 0: it is not. */
+static int small_exponent(const Op *op)
+{
+    double e;
+    if (op->code != OP_POW || !const_number(op_arg(op, "y"), &e))
+        return 0;
+    return e == 2 || e == 3 || e == 4 ? (int)e : 0;
+}
+
 /* The value that takes the place of op's; x for what does nothing. NULL: not one of these, or err is set. */
 static Value *simpler(Decompose *d, const Op *op)
 {
@@ -146,6 +164,7 @@ static Value *simpler(Decompose *d, const Op *op)
             return NULL;
         return clipped(d, x, low, high);
     case OP_RELU6: return clipped(d, x, low, high);
+    case OP_POW: return whole_power(d, x, small_exponent(op));
     case OP_TILE: return tiled(d, op, x);
     case OP_EXPAND_DIMS:
     case OP_SQUEEZE: return reshaped(d, op, x);
@@ -181,7 +200,8 @@ bool can_decompose(const Op *op)
 static bool decompose_op(Pipeline *p, Func *f, Op *op)
 {
     Decompose d = {.f = f, .before = op};
-    if (p->profile->op[op->code] != PROFILE_DECOMPOSE || op->code == OP_SPLIT)
+    bool wanted = p->profile->op[op->code] == PROFILE_DECOMPOSE && op->code != OP_SPLIT;
+    if (!wanted && !small_exponent(op))
         return true;
     Value *v = simpler(&d, op);
     if (!v) {

@@ -123,19 +123,26 @@ static void take(Sorter *s, int n, Run *run)
             make_ready(s, node->next[i]);
 }
 
+static void add_run(Sorter *s, Schedule *out, const Run *run)
+{
+    arena_push(s->arena, out->run, out->runs, out->cap, *run);
+}
+
+/* In turns: all that the CPU can do, then all the groups that are ready; so there are few turns. */
 static void order(Sorter *s, Schedule *out)
 {
     while (s->cpu.count || s->ane.count) {
         Run run = {0};
-        if (s->cpu.count) {
-            while (s->cpu.count)
-                take(s, heap_pop(s, &s->cpu), &run);
-        } else {
+        while (s->cpu.count)
+            take(s, heap_pop(s, &s->cpu), &run);
+        if (run.ops)
+            add_run(s, out, &run);
+        while (s->ane.count) {
             int n = heap_pop(s, &s->ane);
-            run.group = s->node[n].group;
-            take(s, n, &run);
+            Run group = {.group = s->node[n].group};
+            take(s, n, &group);
+            add_run(s, out, &group);
         }
-        arena_push(s->arena, out->run, out->runs, out->cap, run);
     }
 }
 

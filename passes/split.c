@@ -108,7 +108,8 @@ static bool can_be_hidden(const Value *v)
     return t->rank == 2 && t->dim[0] == DIM_S && t->dim[1] > 0 && t->dtype == DT_FP32;
 }
 
-/* The earliest value that alone decides the logits by ops that work by row. */
+/* The earliest value that alone decides the logits by ops that work by row; the logits themselves, if need
+ * be. */
 static Value *find_cut(Pipeline *p, Arena *scratch)
 {
     Front front = {0};
@@ -199,16 +200,9 @@ bool pass_split(Pipeline *p)
     Arena scratch = {0};
     users_index(p->graph, &scratch);
     Value *logits = p->graph->output[0], *cut = find_cut(p, &scratch);
-    if (cut)
-        make_head(p, logits, cut, &scratch);
-    else
-        diag_error(
-            p->diags, logits->span,
-            "the logits must follow from one value [S, D] by operations on single rows (a norm, a linear)");
+    make_head(p, logits, cut, &scratch);
     users_clear(p->graph);
     arena_free(&scratch);
-    if (!cut)
-        return false;
     p->hidden = behind_program(p, cut);
     set_outputs(p, p->hidden);
     func_sweep(p->graph);
