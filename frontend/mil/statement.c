@@ -181,7 +181,9 @@ static OpCode find_op(Reader *r, Span at)
 
 static void fill_arg(Reader *r, Arg *arg, const ArgText *text)
 {
-    arg->values = arena_copy(&r->m->arena, r->value + text->first, (size_t)text->count * sizeof *arg->values);
+    if (text->count) /* an empty list may be read before any value */
+        arg->values =
+            arena_copy(&r->m->arena, r->value + text->first, (size_t)text->count * sizeof *arg->values);
     arg->count = text->count;
 }
 
