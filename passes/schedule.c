@@ -154,7 +154,9 @@ static bool dissolve_stuck(Pipeline *p, Sorter *s)
             continue;
         for (int i = 0; i < s->node[n].ops; i++)
             s->node[n].op[i]->group = 0;
-        pipeline_left(p, s->node[n].op[0], "it and another program would wait for each other");
+        pipeline_left(p, s->node[n].op[0],
+                      arena_printf(&p->arena, "%s and another program would wait for each other",
+                                   p->graph->group[s->node[n].group].name));
         return true;
     }
     return false;
