@@ -61,7 +61,7 @@ static Value *gelu(Decompose *d, const Op *op, Value *x)
                       unary(d, OP_SIGMOID, binary(d, OP_MUL, x, number(d, 1.702), "inner"), "gate"), "gelu");
     if (!mode || strcmp(mode, "EXACT") == 0)
         return halved(d, x, unary(d, OP_ERF, binary(d, OP_MUL, x, number(d, sqrt(0.5)), "inner"), "bend"));
-    Value *cube = binary(d, OP_MUL, binary(d, OP_MUL, x, x, "square"), x, "cube");
+    Value *cube = binary(d, OP_MUL, binary(d, OP_MUL, x, x, "squared"), x, "cube");
     Value *sum = binary(d, OP_ADD, x, binary(d, OP_MUL, cube, number(d, 0.044715), "cubic"), "sum");
     return halved(
         d, x, unary(d, OP_TANH, binary(d, OP_MUL, sum, number(d, 0.79788456080286535588), "inner"), "bend"));
@@ -132,7 +132,7 @@ static Value *whole_power(Decompose *d, Value *x, int exponent)
 {
     Value *v = x;
     for (int i = 1; i < exponent; i++)
-        v = binary(d, OP_MUL, v, x, i == 1 ? "square" : "cube");
+        v = binary(d, OP_MUL, v, x, i == 1 ? "squared" : "cube");
     return v;
 }
 
@@ -153,7 +153,7 @@ static Value *simpler(Decompose *d, const Op *op)
     switch (op->code) {
     case OP_GELU: return gelu(d, op, x);
     case OP_SILU: return binary(d, OP_MUL, x, unary(d, OP_SIGMOID, x, "gate"), "silu");
-    case OP_SQUARE: return binary(d, OP_MUL, x, x, "square");
+    case OP_SQUARE: return binary(d, OP_MUL, x, x, "squared");
     case OP_SQRT: return power(d, op, x, 0.5);
     case OP_RSQRT: return power(d, op, x, -0.5);
     case OP_INVERSE: return power(d, op, x, -1);

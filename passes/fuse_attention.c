@@ -90,7 +90,7 @@ static Op *find_context(Region *r, Op *softmax)
 /* A gate: the context times something computed from the same x. */
 static bool joins_gate(Region *r, Op *op, const Value *v)
 {
-    bool ok = true;
+    bool ok = op->code == OP_MUL || only_known_beside(op, v);
     FOR_EACH_DATA(op, slot)
         ok = ok && (*slot == v || is_known(*slot) || reach(r, *slot, ROLE_GATE, 0));
     return ok;

@@ -115,7 +115,7 @@ static Value *conv(Legal *l, const Op *op, Value *x, const char *stem)
     Type t = type_tensor(DT_FP16, 4, dims);
     Value *weight = legal_weight(l, &value_literal(w)->weight, &t, joined(l, stem, "weight"));
     Value *strides = legal_ints(l, "strides", ones, 2), *pad_type = legal_string(l, "pad_type", "valid");
-    Value *pad = legal_ints(l, "pad", zeros, 4), *dilations = legal_ints(l, "dilations", ones, 2);
+    Value *pad = legal_ints(l, "pads", zeros, 4), *dilations = legal_ints(l, "dilations", ones, 2);
     Value *groups = legal_int(l, "groups", 1);
     Op *made = legal_op(l, OP_CONV, op->span);
     op_set(made, "x", x);

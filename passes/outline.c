@@ -52,9 +52,10 @@ static void copy_op(Outline *o, const Op *op)
     copy->attr = op->attr;
     copy->args = op->args;
     copy->arg = args;
+    const char *fallback = arena_printf(a, "%s_out", op->spelling); /* no name is that of an op */
     for (int i = 0; i < op->results; i++)
         remember(o, op->result[i],
-                 op_add_result(copy, name_for(o, op->result[i], op->spelling), op->result[i]->type));
+                 op_add_result(copy, name_for(o, op->result[i], fallback), op->result[i]->type));
 }
 
 Func *outline(Pipeline *p, const char *name, Op *const *ops, int count, Value *const *in, int ins,

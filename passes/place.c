@@ -120,6 +120,14 @@ static void explain_segment(Placer *pl, int s)
                                         : "what the head reads";
 }
 
+/* Projections that no pattern took: the dear ones among what the CPU does. */
+static void note_linears(Pipeline *p, const Run *run)
+{
+    for (int i = 0; i < run->ops && !run->group; i++)
+        if (run->op[i]->code == OP_LINEAR)
+            pipeline_left(p, run->op[i], "it belongs to no attention and to no MLP that could be one program");
+}
+
 static void add_segments(Placer *pl)
 {
     int glue = 0;
@@ -130,6 +138,7 @@ static void add_segments(Placer *pl)
             for (int k = 0; k < pl->schedule.run[s].op[i]->results; k++)
                 info_of(pl->schedule.run[s].op[i]->result[k])->segment = s;
         name_segment(pl, s, &glue);
+        note_linears(pl->p, &pl->schedule.run[s]);
     }
 }
 

@@ -1,5 +1,5 @@
-# Prefill and decode of one model come about by different passes: whatever is prefilled, the logits are the same. With
-# all programs, with joined and separate outputs, and with everything on the CPU.
+# Prefill and decode of one model come about by different passes: whatever is prefilled, the logits are the
+# same. With joined and with separate outputs, and with everything on the CPU.
 . tests/lib.sh
 
 ids=1,5,3,7,2,2,0,6,4,1
@@ -16,7 +16,8 @@ for model in tests/passes/*/*.anel; do
         check "$name: decodes" anerun "$T/p.pkg" --ids $ids --logits "$T/all" --prefill-only 0
         for split in 10 1; do
             rm -f "$T/got"
-            check "$name: prefills $split" anerun "$T/p.pkg" --ids $ids --logits "$T/got" --prefill-only $split
+            check "$name: prefills $split" \
+                anerun "$T/p.pkg" --ids $ids --logits "$T/got" --prefill-only $split
             check "$name: logits, $split prefilled" "$B/tests/compare_logits" "$T/got" "$T/all" 8 5e-3
         done
     done

@@ -261,7 +261,9 @@ static void test_ports(void)
     CHECK(f && f->params == 1 && type_equal(f->param[0]->type, &x));
     CHECK(f && f->outputs == 1 && type_equal(f->output[0]->type, &result));
     for (const Op *op = f ? f->first : NULL; op; op = op->next) {
-        CHECK(op->label && strcmp(op->label, op->result[0]->name) == 0);
+        const char *name = op->result[0]->name;
+        CHECK(op->label && strcmp(op->label, name) == 0);
+        CHECK(op_from_spelling(name, strlen(name)) == OP_UNKNOWN); /* no name is that of an op */
         FOR_EACH_ARG(op, slot)
             CHECK((*slot)->name != NULL); /* nothing is written in place */
         CHECK(op->code != OP_LINEAR && op->code != OP_SPLIT && op->code != OP_GELU && op->code != OP_CAUSAL);
