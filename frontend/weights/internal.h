@@ -43,6 +43,8 @@ bool safetensors_recognise(const Bytes *file);
 bool safetensors_read(Weights *w, const Bytes *file, Error *err);
 bool gguf_recognise(const Bytes *file);
 bool gguf_read(Weights *w, const Bytes *file, Error *err);
+bool pytorch_recognise(const Bytes *file);
+bool pytorch_read(Weights *w, const Bytes *file, Error *err);
 bool llama2c_recognise(const Bytes *file);
 bool llama2c_read(Weights *w, const Bytes *file, Error *err);
 

@@ -23,22 +23,12 @@ static bool refuse_pointer(Weights *w, const Bytes *file, Error *err)
     return error_set(err, "a Git LFS pointer, not the file itself: run `git lfs pull`, or download the file");
 }
 
-static bool is_pytorch(const Bytes *file)
-{
-    return begins_with(file, "PK\3\4", 4) || begins_with(file, "\x80\2\x8a\x0a", 4);
-}
-
-static bool refuse_pytorch(Weights *w, const Bytes *file, Error *err)
-{
-    return error_set(err, "a PyTorch checkpoint (pickle), which is not read: convert it to safetensors");
-}
-
 /* The first that recognises a file reads it; magic numbers stand before guesses. */
 static const Format formats[] = {
     {"Git LFS pointer", is_pointer, refuse_pointer},
-    {"PyTorch", is_pytorch, refuse_pytorch},
     {"GGUF", gguf_recognise, gguf_read},
     {"safetensors", safetensors_recognise, safetensors_read},
+    {"PyTorch", pytorch_recognise, pytorch_read},
     {"llama2.c", llama2c_recognise, llama2c_read},
 };
 
@@ -55,7 +45,8 @@ static bool read_bytes(Weights *w, const Bytes *file, Error *err)
         w->config_path = w->config ? w->path : NULL;
         return true;
     }
-    return error_set(err, "%s: not a checkpoint of a known format (safetensors, GGUF, llama2.c)", file->name);
+    return error_set(err, "%s: not a checkpoint of a known format (safetensors, GGUF, PyTorch, llama2.c)",
+                     file->name);
 }
 
 bool weights_read_file(Weights *w, const char *path, Error *err)
@@ -146,7 +137,7 @@ static const char *pick_file(Weights *w, const char *dir, Error *err)
         if (file_exists(path))
             return path;
     }
-    error_set(err, "%s: no model.safetensors or model.safetensors.index.json in this folder", dir);
+    error_set(err, "%s: no model.safetensors, pytorch_model.bin or .index.json of these in this folder", dir);
     return NULL;
 }
 

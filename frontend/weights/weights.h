@@ -49,9 +49,9 @@ char *tensor_describe(const Tensor *t, char *out, size_t size);
 typedef struct Weights Weights;
 
 /* `path` is a checkpoint file of any known format, a shard index (*.index.json), or a folder with one of the
- * usual names in it (model.safetensors, model.safetensors.index.json). config.json is read from the same
- * folder; it may be absent, but not broken. NULL with err set where anything is wrong. Free with
- * weights_close. */
+ * usual names in it (model.safetensors, pytorch_model.bin, or one of these with .index.json behind it).
+ * config.json is read from the same folder; it may be absent, but not broken. NULL with err set where
+ * anything is wrong. Free with weights_close. */
 MUST_USE Weights *weights_open(const char *path, Error *err);
 /* The same from a file's bytes, which must outlive the result; `name` stands for the path in messages. The
  * format is recognised from the bytes. There is no config but the one in the file itself. */

@@ -210,12 +210,12 @@ static void test_formats(void)
         const char *message;
     } rows[] = {
         {"", 0, "f: the file is empty"},
-        {"PK\3\4\0\0\0\0\0\0", 10,
-         "f: a PyTorch checkpoint (pickle), which is not read: convert it to safetensors"},
+        {"PK\3\4\0\0\0\0\0\0", 10, "f: cut short: the zip archive has no end; fetch the file again"},
         {"version https://git-lfs.github.com/spec/v1\n", 43,
          "f: a Git LFS pointer, not the file itself: run `git lfs pull`, or download the file"},
-        {"<!DOCTYPE html>", 15, "f: not a checkpoint of a known format (safetensors, GGUF, llama2.c)"},
-        {"abc", 3, "f: not a checkpoint of a known format (safetensors, GGUF, llama2.c)"},
+        {"<!DOCTYPE html>", 15,
+         "f: not a checkpoint of a known format (safetensors, GGUF, PyTorch, llama2.c)"},
+        {"abc", 3, "f: not a checkpoint of a known format (safetensors, GGUF, PyTorch, llama2.c)"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         Error err;
@@ -242,7 +242,7 @@ static void test_paths(void)
     CHECK(mkfifo(fifo, 0600) == 0);
     CHECK(mkdir(empty, 0700) == 0);
     refused_path(fifo, "not a regular file");
-    refused_path(empty, "no model.safetensors or model.safetensors.index.json in this folder");
+    refused_path(empty, "no model.safetensors, pytorch_model.bin or .index.json of these in this folder");
     refused_path(absent, "No such file");
     char *inner = path_join(empty, "model.safetensors");
     CHECK(mkdir(inner, 0700) == 0);
