@@ -390,6 +390,11 @@ static int emit_package(Plan *plan, const Inputs *in)
 
 /* ---- wiring ---- */
 
+static bool wants(const char *what)
+{
+    return strcmp(opt.emit, what) == 0;
+}
+
 static int64_t config_token(const Inputs *in, const char *key)
 {
     const json_t *v = json_object_get(in->config, key);
@@ -424,19 +429,13 @@ static int run_passes(Inputs *in, Diags *diags)
     };
     Plan *plan = passes_run(in->graph, &o, diags);
     int status = plan ? finish_plan(plan, in) : EXIT_USER;
-    if (plan && explain.size)
-        fputs(explain.data, stderr);
-    if (plan && stats.size)
-        fputs(stats.data, stderr);
+    FILE *told = wants("pkg") ? stdout : stderr; /* another output may be on stdout itself */
+    if (plan)
+        fprintf(told, "%s%s", text_cstr(&explain), text_cstr(&stats));
     text_free(&stats);
     text_free(&explain);
     plan_free(plan);
     return status;
-}
-
-static bool wants(const char *what)
-{
-    return strcmp(opt.emit, what) == 0;
 }
 
 static int compile(Inputs *in, Diags *diags)

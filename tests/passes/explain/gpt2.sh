@@ -5,7 +5,7 @@ sizes="--set layers=1 --set heads=2 --set dim=32 --set vocab=64"
 # shellcheck disable=SC2086
 check "explains" \
     anec models/gpt2.anel $sizes --random-weights 1 -q -o "$T/m.pkg" --explain --stats
-cp "$T/stderr" "$T/said"
+cp "$T/stdout" "$T/said"
 for text in 'attention_00 (attention)' 'mlp_00 (mlp)' \
     'begins: layer_norm before it is not listed by profile safe' \
     'ends: add behind it is the residual' 'sums stay below it' 'attentions fused 1' 'MLPs fused 1'; do
