@@ -125,7 +125,8 @@ static void note_linears(Pipeline *p, const Run *run)
 {
     for (int i = 0; i < run->ops && !run->group; i++)
         if (run->op[i]->code == OP_LINEAR)
-            pipeline_left(p, run->op[i], "it belongs to no attention and to no MLP that could be one program");
+            pipeline_left(p, run->op[i],
+                          "it belongs to no attention and to no MLP that could be one program");
 }
 
 static void add_segments(Placer *pl)
