@@ -15,7 +15,22 @@ enum { ROLE_Q = 1, ROLE_K = 2, ROLE_V = 4, ROLE_GATE = 8, DEEPEST = 100 };
 
 /* ---- backwards ---- */
 
-/* Whether a way leads from v up to a linear; what lies on it joins the region. */
+static bool reach(Region *r, Value *v, unsigned role, int depth);
+
+/* Whether a way leads up from an operand. A sum must have one from both: else it is the residual, and what
+ * was added to it belongs to another layer. */
+static bool reach_operands(Region *r, Op *op, unsigned role, int depth)
+{
+    bool some = false, all = true;
+    FOR_EACH_DATA(op, slot) {
+        bool found = reach(r, *slot, role, depth + 1);
+        some |= found;
+        all &= found || is_known(*slot);
+    }
+    return op->code == OP_ADD || op->code == OP_SUB ? some && all : some;
+}
+
+/* Whether a way leads from v up to a linear. */
 static bool reach(Region *r, Value *v, unsigned role, int depth)
 {
     Info *info = info_of(v);
@@ -27,13 +42,28 @@ static bool reach(Region *r, Value *v, unsigned role, int depth)
     if (info->roles & role)
         return info->found;
     info->roles |= role;
-    info->found = op->code == OP_LINEAR;
-    if (op->code != OP_LINEAR)
-        FOR_EACH_DATA(op, slot)
-            info->found |= reach(r, *slot, role, depth + 1);
-    if (info->found)
-        region_add(r, op);
+    info->found = op->code == OP_LINEAR || reach_operands(r, op, role, depth);
     return info->found;
+}
+
+/* What lies on those ways joins the region. */
+static void collect(Region *r, const Value *v)
+{
+    const Info *info = info_of(v);
+    if (!info || info->stamp != r->stamp || !info->found || region_has(r, v->def))
+        return;
+    region_add(r, v->def);
+    if (v->def->code != OP_LINEAR)
+        FOR_EACH_DATA(v->def, slot)
+            collect(r, *slot);
+}
+
+static bool join(Region *r, Value *v, unsigned role)
+{
+    bool found = reach(r, v, role, 0);
+    if (found)
+        collect(r, v);
+    return found;
 }
 
 static bool is_elementwise(const Op *op)
@@ -92,7 +122,7 @@ static bool joins_gate(Region *r, Op *op, const Value *v)
 {
     bool ok = op->code == OP_MUL || only_known_beside(op, v);
     FOR_EACH_DATA(op, slot)
-        ok = ok && (*slot == v || is_known(*slot) || reach(r, *slot, ROLE_GATE, 0));
+        ok = ok && (*slot == v || is_known(*slot) || join(r, *slot, ROLE_GATE));
     return ok;
 }
 
@@ -160,8 +190,8 @@ static bool fail_at_obstacle(Region *r, const char *what)
 
 static bool reaches_projections(Region *r, const Op *scores, const Op *context)
 {
-    return (reach(r, op_arg(scores, "x"), ROLE_Q, 0) && reach(r, op_arg(scores, "y"), ROLE_K, 0) &&
-            reach(r, op_arg(context, "y"), ROLE_V, 0)) ||
+    return (join(r, op_arg(scores, "x"), ROLE_Q) && join(r, op_arg(scores, "y"), ROLE_K) &&
+            join(r, op_arg(context, "y"), ROLE_V)) ||
            fail_at_obstacle(r, "q, k or v does not come from a linear");
 }
 
