@@ -28,7 +28,7 @@ typedef struct Options {
     const char *input, *weights, *output, *profile, *emit, *dump;
     FlagList sets;
     int64_t random_seed;
-    bool explain, stats, quiet, help, version, list_passes;
+    bool check, explain, stats, quiet, help, version, list_passes;
 } Options;
 
 static Options opt = {.emit = "pkg", .profile = "safe", .random_seed = -1};
@@ -48,6 +48,8 @@ static const Flag flags[] = {
     {FLAG_TEXT, "-o", "--output", "PATH", &opt.output, 0, 0,
      "the package (default: the model's name with .pkg); with another --emit, a file (default: stdout)"},
     {FLAG_TEXT, "--emit", NULL, "ast|ir|mil|dot|pkg", &opt.emit, 0, 0, "what to write (pkg)"},
+    {FLAG_BOOL, "--check", NULL, NULL, &opt.check, 0, 0,
+     "read and check the model, and the weights where they are given; write nothing"},
     {FLAG_TEXT, "-d", "--dump", "STAGES", &opt.dump, 0, 0,
      "print the graph after these stages on stderr: names with commas between, or all (--list-passes)"},
     {FLAG_BOOL, "--explain", NULL, NULL, &opt.explain, 0, 0,
@@ -445,6 +447,8 @@ static int compile(Inputs *in, Diags *diags)
         return fail(&err);
     if (!compile_anel(in, diags))
         return EXIT_USER;
+    if (opt.check)
+        return bind_numbers(in, diags) ? 0 : EXIT_USER;
     if (wants("ir") || wants("dot"))
         return emit_module(in->module);
     if (!bind_numbers(in, diags))
@@ -464,7 +468,7 @@ static int process_mil(Inputs *in, Diags *diags)
         ends_with(opt.input, ".ir") ? mil_read_model(&in->source, diags) : mil_read(&in->source, diags);
     if (!in->module || !module_verify(in->module, "as read", diags))
         return EXIT_USER;
-    return emit_module(in->module);
+    return opt.check ? 0 : emit_module(in->module);
 }
 
 static int run(Inputs *in, Diags *diags)

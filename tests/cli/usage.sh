@@ -29,6 +29,10 @@ check_error "anec: --emit" 2 "is not ast" anec models/gpt2.anel --emit nonsense
 check_error "anec: --set without a value" 1 "NAME=VALUE" anec models/gpt2.anel --set layers --emit ir
 check_error "anec: an unknown profile" 1 "profile" \
     anec models/gpt2.anel --weights models/tales --profile nonsense -o "$T/x.pkg"
+check "anec: --check" anec models/gpt2.anel --check
+check "anec: --check with weights" anec models/gpt2.anel --check --weights models/tales
+check_error "anec: --check finds what is missing" 1 "has no tensor" \
+    anec models/gpt2.anel --check --weights models/tales --set layers=5
 check_error "anerun: no prompt" 2 "give a prompt" anerun x
 check_error "anerun: ids without logits" 2 "needs --logits" anerun x --ids 1,2
 check_error "anerun: a number out of range" 2 "not a number from 0 to 1" anerun x --prompt a --top-p 2

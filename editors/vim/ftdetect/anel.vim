@@ -1,0 +1,1 @@
+autocmd BufRead,BufNewFile *.anel setfiletype anel | setlocal commentstring=#\ %s
