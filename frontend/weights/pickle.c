@@ -331,17 +331,18 @@ static void check_protocol(Machine *m)
         fail(m, "its protocol is none of 2 to 5");
 }
 
-static void refuse_opcode(Machine *m, uint8_t opcode)
+static void refuse_opcode(Machine *m, uint8_t opcode, size_t at)
 {
     if (!m->failed)
         error_set(m->err, "pickle: opcode 0x%02x at byte %zu is none that tensors are saved with: refused",
-                  opcode, m->at - 1);
+                  opcode, at);
     m->failed = true;
 }
 
 /* A flat switch. */
 static void step(Machine *m)
 {
+    const size_t at = m->at;
     uint8_t opcode = (uint8_t)take_number(m, 1);
     if (m->failed)
         return;
@@ -375,7 +376,7 @@ static void step(Machine *m)
     case 's': extend_one(m, PICKLE_DICT, 2); break;
     case 'u': extend_marked(m, PICKLE_DICT); break;
     case 'c': push_line_global(m); break;
-    case 'i': push_line_global(m), refuse_opcode(m, opcode); break; /* so that the callable is named */
+    case 'i': push_line_global(m), refuse_opcode(m, opcode, at); break; /* so that the callable is named */
     case 0x93: push_stack_global(m); break;
     case 'R': reduce(m); break;
     case 'b': pop(m), top(m); break; /* BUILD: attributes, as a state dict's _metadata */
@@ -385,7 +386,7 @@ static void step(Machine *m)
     case 0x94: memo_put(m, m->memo_count); break;
     case 'h': memo_get(m, take_number(m, 1)); break;
     case 'j': memo_get(m, take_number(m, 4)); break;
-    default: refuse_opcode(m, opcode);
+    default: refuse_opcode(m, opcode, at);
     }
 }
 
