@@ -89,11 +89,12 @@ static void put_group(Text *out, const Func *f, int group)
 static void put_edges(Text *out, const Op *op)
 {
     FOR_EACH_ARG(op, slot)
-    if (!is_small_const(*slot)) {
-        const Value *from = (*slot)->def && (*slot)->def->code != OP_CONST ? (*slot)->def->result[0] : *slot;
-        if (op->results && from->name)
-            text_printf(out, "  \"%s\" -> \"%s\";\n", from->name, op->result[0]->name);
-    }
+        if (!is_small_const(*slot)) {
+            const Value *from =
+                (*slot)->def && (*slot)->def->code != OP_CONST ? (*slot)->def->result[0] : *slot;
+            if (op->results && from->name)
+                text_printf(out, "  \"%s\" -> \"%s\";\n", from->name, op->result[0]->name);
+        }
 }
 
 void dot_print(Text *out, const Func *f)

@@ -80,8 +80,8 @@ static void place_program(Placing *p, const Program *program)
         for (Op *op = program->module->func[i]->first; op; op = op->next) {
             place_constant(p, program, op);
             FOR_EACH_ARG(op, slot)
-            if ((*slot)->def && !(*slot)->def->func)
-                place_constant(p, program, (*slot)->def);
+                if ((*slot)->def && !(*slot)->def->func)
+                    place_constant(p, program, (*slot)->def);
         }
 }
 

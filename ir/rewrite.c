@@ -20,7 +20,7 @@ void func_settle(Func *f)
 {
     for (Op *op = f->first; op; op = op->next)
         FOR_EACH_ARG(op, slot)
-    *slot = followed(*slot);
+            *slot = followed(*slot);
     for (int i = 0; i < f->outputs; i++)
         f->output[i] = followed(f->output[i]);
 }
@@ -34,7 +34,7 @@ void func_count_uses(Func *f)
             op->result[i]->uses = 0;
     for (Op *op = f->first; op; op = op->next)
         FOR_EACH_ARG(op, slot)
-    (*slot)->uses++;
+            (*slot)->uses++;
     for (int i = 0; i < f->outputs; i++)
         f->output[i]->uses++;
 }
@@ -58,7 +58,7 @@ int func_sweep(Func *f)
         if (!unused(op))
             continue;
         FOR_EACH_ARG(op, slot)
-        (*slot)->uses--;
+            (*slot)->uses--;
         op_unlink(op);
         dropped++;
     }
@@ -196,8 +196,8 @@ void func_specialise(Func *f, int64_t s, int64_t t)
         specialise_type(a, f->param[i], s, t);
     for (Op *op = f->first; op; op = op->next) {
         FOR_EACH_ARG(op, slot)
-        if ((*slot)->def && !(*slot)->def->func)
-            specialise_op(a, (*slot)->def, s, t);
+            if ((*slot)->def && !(*slot)->def->func)
+                specialise_op(a, (*slot)->def, s, t);
         specialise_op(a, op, s, t);
     }
 }

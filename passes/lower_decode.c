@@ -81,8 +81,8 @@ static bool lower_embedding(Lowering *l, Op *op)
         return false;
     for (Op *user = wide->def->next; user; user = user->next)
         FOR_EACH_ARG(user, slot)
-    if (*slot == rows)
-        *slot = wide;
+            if (*slot == rows)
+                *slot = wide;
     return true;
 }
 
@@ -90,8 +90,8 @@ static void use_wide_weights(Op *op)
 {
     bool embedding = op->code == OP_GATHER;
     FOR_EACH_ARG(op, slot)
-    if (is_weight(*slot) && (*slot)->mark && op != ((Value *)(*slot)->mark)->def && !embedding)
-        *slot = (*slot)->mark;
+        if (is_weight(*slot) && (*slot)->mark && op != ((Value *)(*slot)->mark)->def && !embedding)
+            *slot = (*slot)->mark;
 }
 
 static bool lower_weights(Lowering *l)
