@@ -1,5 +1,6 @@
 #!/bin/sh
-# A tour of the tools on the model that ships: sh examples/tour.sh (after make). Writes into a temporary folder.
+# A tour of the tools on the model that ships: sh examples/tour.sh (after make). It writes into a temporary
+# folder.
 set -eu
 
 cd "$(dirname "$0")/.."
