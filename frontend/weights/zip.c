@@ -112,8 +112,8 @@ static bool entry_error(Error *err, const char *name, const char *what)
 static bool locate(ZipEntry *e, const Place *place, const Bytes *file, Error *err)
 {
     const uint64_t size = file->size;
-    const uint8_t *local = file->data + place->offset;
-    if (place->offset > size || size - place->offset < LOCAL_BYTES || memcmp(local, "PK\3\4", 4) != 0)
+    const uint8_t *local = place->offset < size ? file->data + place->offset : NULL;
+    if (!local || size - place->offset < LOCAL_BYTES || memcmp(local, "PK\3\4", 4) != 0)
         return entry_error(err, e->name, "is not where the directory says");
     uint64_t rest = size - place->offset - LOCAL_BYTES;
     uint64_t names = number(local + 26, 2) + number(local + 28, 2);

@@ -12,7 +12,7 @@
 static void number(Text *t, uint64_t v, int bytes)
 {
     for (int i = 0; i < bytes; i++)
-        text_putc(t, (char)(v >> 8 * i));
+        text_putc(t, (char)(i < 8 ? v >> 8 * i : 0));
 }
 
 /* ---- archives by hand ---- */
