@@ -20,6 +20,7 @@
 #include "frontend/weights/random.h"
 #include "frontend/weights/weights.h"
 #include "passes/passes.h"
+#include "runtime/tokenizer/convert.h"
 #include "runtime/tokenizer/tokenizer.h"
 
 enum { EXIT_USER = 1, EXIT_USAGE = 2, SOURCE_LIMIT = 64 << 20, TOKENIZER_LIMIT = 256 << 20 };
@@ -292,12 +293,53 @@ static bool carry(Extras *e, const char *dir, const char *name, Error *err)
     return true;
 }
 
-/* tokenizer.json as it is, after a look whether it can be read; else one made from vocab.json and merges.txt.
+/* GPT-2's two files; nothing where one of them is missing. */
+static bool add_bpe_tokenizer(Extras *e, const char *dir, const Plan *plan, Error *err)
+{
+    char *vocab, *merges = NULL;
+    size_t vocab_size, merges_size = 0;
+    int32_t special[2] = {(int32_t)plan->model.bos, (int32_t)plan->model.eos};
+    Text made = {0};
+    if (!read_beside(dir, "vocab.json", TOKENIZER_LIMIT, &vocab, &vocab_size, err))
+        return false;
+    bool ok = read_beside(dir, "merges.txt", TOKENIZER_LIMIT, &merges, &merges_size, err);
+    if (ok && vocab && merges)
+        ok = tokenizer_json_from_bpe(vocab, vocab_size, merges, merges_size, special, 2, &made, err) ||
+             error_prefix(err, "%s", dir);
+    if (made.size)
+        add_extra(e, "tokenizer.json", made.data, made.size);
+    free(vocab);
+    free(merges);
+    return ok;
+}
+
+/* tokenizer.model (SentencePiece) or tokenizer.bin (llama2.c). */
+static bool add_other_tokenizer(Extras *e, const char *dir, const char *name, const Plan *plan, Error *err)
+{
+    char *data;
+    size_t size;
+    Text made = {0};
+    if (!read_beside(dir, name, TOKENIZER_LIMIT, &data, &size, err))
+        return false;
+    if (!data)
+        return true;
+    bool ok = strcmp(name, "tokenizer.model") == 0
+                  ? tokenizer_json_from_spm(data, size, &made, err)
+                  : tokenizer_json_from_llama2c(data, size, (size_t)plan->model.vocab, &made, err);
+    free(data);
+    if (!ok)
+        return error_prefix(err, "%s/%s", dir, name);
+    add_extra(e, "tokenizer.json", made.data, made.size);
+    return true;
+}
+
+/* tokenizer.json as it is, after a look whether it can be read; else one made from the other kinds of files.
  */
 static bool add_tokenizer(Extras *e, const char *dir, const Plan *plan, Error *err)
 {
-    char *json, *vocab, *merges;
-    size_t json_size, vocab_size, merges_size;
+    static const char *const others[] = {"tokenizer.model", "tokenizer.bin"};
+    char *json;
+    size_t json_size;
     if (!read_beside(dir, "tokenizer.json", TOKENIZER_LIMIT, &json, &json_size, err))
         return false;
     if (json) {
@@ -306,23 +348,9 @@ static bool add_tokenizer(Extras *e, const char *dir, const Plan *plan, Error *e
         tokenizer_close(t);
         return t || error_prefix(err, "%s/tokenizer.json", dir);
     }
-    if (!read_beside(dir, "vocab.json", TOKENIZER_LIMIT, &vocab, &vocab_size, err))
-        return false;
-    if (!read_beside(dir, "merges.txt", TOKENIZER_LIMIT, &merges, &merges_size, err)) {
-        free(vocab);
-        return false;
-    }
-    bool ok = true;
-    if (vocab && merges) {
-        int32_t special[2] = {(int32_t)plan->model.bos, (int32_t)plan->model.eos};
-        Text made = {0};
-        ok = tokenizer_json_from_bpe(vocab, vocab_size, merges, merges_size, special, 2, &made, err) ||
-             error_prefix(err, "%s", dir);
-        if (ok)
-            add_extra(e, "tokenizer.json", made.data, made.size);
-    }
-    free(vocab);
-    free(merges);
+    bool ok = add_bpe_tokenizer(e, dir, plan, err);
+    for (size_t i = 0; ok && !e->count && i < sizeof others / sizeof *others; i++)
+        ok = add_other_tokenizer(e, dir, others[i], plan, err);
     return ok;
 }
 

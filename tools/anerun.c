@@ -103,7 +103,7 @@ static int print_help(void)
     flags_help(&t, flags, FLAGS);
     printf("usage: anerun PACKAGE (--prompt TEXT | --prompt-file FILE | -) [options]\n\n"
            "Runs a package made by anec: prefills the prompt, then writes its continuation to stdout (on a\n"
-        "terminal, behind the prompt).\n\n%s\n"
+           "terminal, behind the prompt).\n\n%s\n"
            "Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n"
            "  anerun tales.pkg --prompt \"Once upon a time\" --stats\n",
            t.data);
@@ -258,7 +258,14 @@ static void print_end(const Session *s, const GenerateStats *g)
                 session_context(s));
 }
 
-/* The prompt's ids; an empty prompt begins with the model's begin-of-text token where it has one. */
+static void add_id(int32_t **ids, size_t *count, int32_t id)
+{
+    *ids = xrealloc(*ids, (*count + 1) * sizeof **ids);
+    (*ids)[(*count)++] = id;
+}
+
+/* The prompt's ids, behind the token that the tokenizer's texts begin with; where it has none, an empty
+ * prompt begins with the model's begin-of-text token. */
 static bool tokenize_prompt(const Tokenizer *t, const ModelInfo *model, int32_t **ids, size_t *count,
                             Error *err)
 {
@@ -268,14 +275,14 @@ static bool tokenize_prompt(const Tokenizer *t, const ModelInfo *model, int32_t 
     *count = 0;
     if (!read_prompt(&text, &size, err))
         return false;
+    if (tokenizer_begin(t) >= 0)
+        add_id(ids, count, tokenizer_begin(t));
     bool ok = tokenizer_encode(t, text, size, false, ids, count, err);
     if (ok && !opt.tokenize && !opt.quiet && isatty(STDOUT_FILENO))
         (void)put_text(NULL, text, size); /* a person reads the story from its beginning */
     free(text);
-    if (ok && *count == 0 && model->bos >= 0 && !opt.tokenize) {
-        *ids = xmalloc(sizeof **ids);
-        (*ids)[(*count)++] = (int32_t)model->bos;
-    }
+    if (ok && *count == 0 && model->bos >= 0 && !opt.tokenize)
+        add_id(ids, count, (int32_t)model->bos);
     return ok;
 }
 
