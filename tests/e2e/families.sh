@@ -1,0 +1,54 @@
+# Other families and file formats: the public fixtures' logits, prefilled, decoded and half of each.
+. tests/lib.sh
+
+data=$ANEC_TEST_DATA/hf-fixtures
+if [ ! -f "$data/tiny_llama.safetensors" ]; then
+    skip "families" "$data is absent"
+    finish
+fi
+
+# Runs the first sequence of the logits file for three splits.
+compare() # NAME LOGITS LIMIT
+{
+    ids=$(tr -d ' \n' <"$2" | sed 's/.*"sequences":\[\[\([0-9,]*\)\].*/\1/')
+    vocab=$(sed 's/.*"logits": *\[\[\[\([^]]*\)\].*/\1/' "$2" | tr ',' '\n' | awk 'END { print NR }')
+    for split in 0 5 99; do
+        rm -f "$T/got"
+        check "$1 runs, $split prefilled" \
+            anerun "$T/p.pkg" --ids "$ids" --logits "$T/got" --prefill-only $split
+        check "$1, $split prefilled" \
+            "$B/tests/compare_logits" "$T/got" "$2:0" "$vocab" "$3"
+    done
+}
+
+try() # NAME MODEL LOGITS LIMIT WEIGHTS
+{
+    what=$1 model=$2 logits=$3 limit=$4 main=$5
+    rm -rf "$T/p.pkg"
+    check "$what compiles" anec "models/$model.anel" --weights "$main" -q -o "$T/p.pkg"
+    compare "$what" "$data/${logits}_logits.json" "$limit"
+}
+
+for family in llama mistral qwen2 qwen3 gptneo; do
+    mkdir "$T/$family"
+    cp "$data/tiny_$family.safetensors" "$T/$family/model.safetensors"
+    cp "$data/tiny_${family}_config.json" "$T/$family/config.json"
+    model=$family
+    [ -f "models/$model.anel" ] || model=llama
+    try $family $model tiny_$family 5e-3 "$T/$family"
+done
+
+mkdir "$T/shards"
+cp "$data"/tiny_llama-0000?-of-00002.safetensors "$T/shards"
+cp "$data/tiny_llama.safetensors.index.json" "$T/shards/model.safetensors.index.json"
+cp "$data/tiny_llama_config.json" "$T/shards/config.json"
+try "sharded llama" llama tiny_llama 5e-3 "$T/shards"
+for type in f32 f16; do
+    cp "$data/tiny_llama_$type.gguf" "$T/$type.gguf"
+    try "llama, GGUF $type" llama tiny_llama 5e-3 "$T/$type.gguf"
+done
+rm -rf "$T/p.pkg"
+check "GPT-2, PyTorch, compiles" anec models/gpt2.anel --weights "$data/tiny_gpt2.bin" -q -o "$T/p.pkg" \
+    --set layers=2 --set heads=2 --set dim=8 --set context=16 --set vocab=11
+compare "GPT-2, PyTorch" "$data/tiny_gpt2_logits.json" 5e-3
+finish
