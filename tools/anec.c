@@ -37,7 +37,7 @@ static Options opt = {.emit = "pkg", .profile = "safe", .random_seed = -1};
 static const Flag flags[] = {
     {FLAG_GROUP, "Input", NULL, NULL, NULL, 0, 0, NULL},
     {FLAG_TEXT, "--weights", "-w", "PATH", &opt.weights, 0, 0,
-     "the checkpoint: a safetensors file, or a folder with one and its config.json"},
+     "the checkpoint: a safetensors, GGUF, PyTorch or llama2.c file, or a folder with its config.json"},
     {FLAG_INT, "--random-weights", NULL, "SEED", &opt.random_seed, 0, 9e15,
      "make up the weights: a package of the right shapes without a checkpoint; with --weights, only "
      "config.json and the tokenizer are taken from there"},
