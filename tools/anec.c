@@ -494,7 +494,7 @@ static int process_mil(Inputs *in, Diags *diags)
 {
     in->module =
         ends_with(opt.input, ".ir") ? mil_read_model(&in->source, diags) : mil_read(&in->source, diags);
-    if (!in->module || !module_verify(in->module, "as read", diags))
+    if (!in->module)
         return EXIT_USER;
     return opt.check ? 0 : emit_module(in->module);
 }
