@@ -48,16 +48,22 @@ static AnelValue emit_linear(Elab *e, Call *c, AnelTensor *x, AnelTensor *weight
     return emit(e, op, c->span);
 }
 
+/* x y, or x y^T. */
+static AnelValue emit_matmul(Elab *e, Call *c, AnelTensor *x, AnelTensor *y, bool transpose_y)
+{
+    Value *vx = tensor_value(e, x, c->at[0]), *vy = tensor_value(e, y, c->at[1]);
+    Op *op = begin_op(e, OP_MATMUL, c->span);
+    op_set(op, "x", vx);
+    op_set(op, "y", vy);
+    op_set(op, "transpose_x", inline_bool(e->module, false));
+    op_set(op, "transpose_y", inline_bool(e->module, transpose_y));
+    return emit(e, op, c->span);
+}
+
 /* The op takes constants; with a computed matrix it is a product. */
 static AnelValue computed_linear(Elab *e, Call *c, AnelTensor *x, AnelTensor *weight)
 {
-    Value *vx = tensor_value(e, x, c->at[0]), *vw = tensor_value(e, weight, c->at[1]);
-    Op *op = begin_op(e, OP_MATMUL, c->span);
-    op_set(op, "x", vx);
-    op_set(op, "y", vw);
-    op_set(op, "transpose_x", inline_bool(e->module, false));
-    op_set(op, "transpose_y", inline_bool(e->module, true));
-    AnelValue product = emit(e, op, c->span);
+    AnelValue product = emit_matmul(e, c, x, weight, true);
     if (product.kind == ANEL_ERROR || c->arg[2].kind != ANEL_TENSOR)
         return product;
     return emit_arithmetic(e, "+", &product, &c->arg[2], c->span);
@@ -114,13 +120,7 @@ AnelValue primitive_matmul(Elab *e, Call *c)
         AnelTensor turned = {.weight = b->weight, .flipped = !b->flipped};
         return emit_linear(e, c, a, &turned, NULL);
     }
-    Value *vx = tensor_value(e, a, c->at[0]), *vy = tensor_value(e, b, c->at[1]);
-    Op *op = begin_op(e, OP_MATMUL, c->span);
-    op_set(op, "x", vx);
-    op_set(op, "y", vy);
-    op_set(op, "transpose_x", inline_bool(e->module, false));
-    op_set(op, "transpose_y", inline_bool(e->module, false));
-    return emit(e, op, c->span);
+    return emit_matmul(e, c, a, b, false);
 }
 
 /* ---- attention ---- */

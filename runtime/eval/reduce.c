@@ -8,7 +8,7 @@
 typedef struct Reduction {
     double start;
     double (*step)(double so_far, double x);
-    double (*end)(double so_far);
+    double (*end)(double so_far, int64_t count);
 } Reduction;
 
 /* Where each axis is reduced. */
@@ -58,7 +58,7 @@ static bool reduce(const EvalCall *c, const Reduction *r, Error *err)
         double v = r->start;
         for (Cursor m = members; m.left > 0; cursor_next(&m))
             v = r->step(v, tensor_get(x, groups.at[0] + m.at[0]));
-        tensor_put(out, o, r->end ? r->end(v) : v);
+        tensor_put(out, o, r->end ? r->end(v, members.left) : v);
     }
     return true;
 }
@@ -93,6 +93,16 @@ static double step_abs(double v, double x)
     return v + fabs(x);
 }
 
+static double end_root(double v, int64_t count)
+{
+    return sqrt(v);
+}
+
+static double end_mean(double v, int64_t count)
+{
+    return v / (double)count;
+}
+
 #define REDUCE(name, first, step, end)                                                                       \
     bool eval_##name(const EvalCall *c, Error *err)                                                          \
     {                                                                                                        \
@@ -106,25 +116,8 @@ REDUCE(reduce_min, INFINITY, step_min, NULL)
 REDUCE(reduce_prod, 1, step_prod, NULL)
 REDUCE(reduce_sum_square, 0, step_square, NULL)
 REDUCE(reduce_l1_norm, 0, step_abs, NULL)
-REDUCE(reduce_l2_norm, 0, step_square, sqrt)
-
-bool eval_reduce_mean(const EvalCall *c, Error *err)
-{
-    const Tensor *x = call_operand(c, "x");
-    Tensor *out = c->result[0];
-    bool reduced[IR_MAX_RANK];
-    Cursor groups, members;
-    if (!reduced_axes(c, x->rank, reduced, err))
-        return false;
-    split_axes(x, reduced, &groups, &members);
-    for (int64_t o = 0; groups.left > 0; o++, cursor_next(&groups)) {
-        double sum = 0;
-        for (Cursor m = members; m.left > 0; cursor_next(&m))
-            sum += tensor_get(x, groups.at[0] + m.at[0]);
-        tensor_put(out, o, sum / (double)members.left);
-    }
-    return true;
-}
+REDUCE(reduce_l2_norm, 0, step_square, end_root)
+REDUCE(reduce_mean, 0, step_sum, end_mean)
 
 /* Shifted by the greatest element, so that nothing overflows. */
 bool eval_reduce_log_sum_exp(const EvalCall *c, Error *err)
