@@ -9,9 +9,9 @@
 enum { MOST_BASES = 8, FILE_LIMIT = 1 << 20 };
 
 static const struct {
-    const char *name, *about, *text;
+    const char *name, *text;
 } builtin[] = {
-#define PROFILE(name, about, text) {#name, about, text},
+#define PROFILE(name, about, text) {#name, text},
 #include "ir/profiles.def"
 };
 enum { BUILTINS = sizeof builtin / sizeof *builtin };
@@ -224,10 +224,4 @@ const Profile *profile_load(Arena *a, const char *name, Error *err)
               text_cstr(&known));
     text_free(&known);
     return NULL;
-}
-
-void profile_list(Text *out)
-{
-    for (int i = 0; i < BUILTINS; i++)
-        text_printf(out, "%-8s %s\n", builtin[i].name, builtin[i].about);
 }

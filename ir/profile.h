@@ -40,7 +40,5 @@ typedef struct Profile {
 MUST_USE const Profile *profile_load(Arena *a, const char *name_or_path, Error *err);
 /* As profile_load for a text; `where` is what messages call it. */
 MUST_USE const Profile *profile_parse(Arena *a, const char *text, const char *where, Error *err);
-/* The built-in ones, one a line: name and what it is for. */
-void profile_list(Text *out);
 
 #endif

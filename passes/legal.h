@@ -69,7 +69,6 @@ Value *legal_ints(Legal *l, const char *stem, const int64_t *values, int count);
 Value *legal_int(Legal *l, const char *stem, int64_t value);
 Value *legal_bool(Legal *l, const char *stem, bool value);
 Value *legal_string(Legal *l, const char *stem, const char *value);
-Value *legal_real(Legal *l, const char *stem, double value);
 /* op's attribute `key` as it is; NULL where it is not given. */
 Value *legal_attribute(Legal *l, const Op *op, const char *key);
 void legal_free_shared(Legal *l);

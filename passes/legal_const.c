@@ -80,11 +80,6 @@ Value *legal_string(Legal *l, const char *stem, const char *value)
     return attribute(l, stem, type_scalar(DT_STRING), literal_string(&l->to->module->arena, value));
 }
 
-Value *legal_real(Legal *l, const char *stem, double value)
-{
-    return attribute(l, stem, type_scalar(l->real), literal_floats(&l->to->module->arena, &value, 1));
-}
-
 Value *legal_attribute(Legal *l, const Op *op, const char *key)
 {
     const Value *v = op_arg(op, key);

@@ -54,12 +54,6 @@ void session_trace(Session *s, const Trace *trace)
     s->trace = trace;
 }
 
-void session_reset(Session *s)
-{
-    s->length = 0;
-    s->prefilled = NULL;
-}
-
 int session_length(const Session *s)
 {
     return s->length;

@@ -15,9 +15,6 @@ void session_free(Session *s); /* NULL is allowed */
 /* Every step of every later run goes to `trace`, which must outlive the session; NULL: none. */
 void session_trace(Session *s, const Trace *trace);
 
-/* Forgets all tokens. */
-void session_reset(Session *s);
-
 /* How many tokens the session holds, and how many it can. */
 int session_length(const Session *s);
 int session_context(const Session *s);

@@ -17,7 +17,7 @@ enum { EXIT_USER = 1, EXIT_USAGE = 2, PROMPT_LIMIT = 64 << 20 };
 
 typedef struct Options {
     const char *package, *prompt, *prompt_file, *device, *ids, *logits;
-    int64_t tokens, top_k, seed, threads, prefill_only, repeat_last;
+    int64_t tokens, top_k, seed, threads, prefill_only;
     double temp, top_p, min_p, repeat_penalty;
     FlagList stops;
     bool greedy, ignore_eos, stats, trace, tokenize, help, version, quiet;
@@ -28,7 +28,6 @@ static Options opt = {.device = "auto",
                       .top_k = 40,
                       .seed = -1,
                       .prefill_only = -1,
-                      .repeat_last = 64,
                       .temp = 0.8,
                       .top_p = 0.95,
                       .repeat_penalty = 1.0};

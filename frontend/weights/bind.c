@@ -22,7 +22,6 @@ struct Bound {
     const Weights *weights;
     Bind *binds;
     bool *used; /* one per tensor */
-    int flipped;
 };
 
 /* The shape that the checkpoint should have: a transposed value was declared the other way round. */
@@ -153,7 +152,6 @@ static void settle_layout(Bound *b, bool conv1d, Diags *diags)
         else if (flipped && straight && bind->flipped == (flipped < straight))
             report_shape(b, bind, diags);
     }
-    b->flipped += flipped;
 }
 
 static Bind *find(const Bound *b, const char *name)
@@ -191,11 +189,6 @@ void bound_free(Bound *b)
     free(b->used);
     arena_free(&b->arena);
     free(b);
-}
-
-int bound_flipped(const Bound *b)
-{
-    return b->flipped;
 }
 
 static bool read(void *context, const WeightRef *ref, const Type *type, int64_t first, int64_t count,

@@ -19,7 +19,4 @@ void bound_free(Bound *b); /* NULL is allowed */
 
 /* The numbers, for the backend; valid until bound_free. */
 WeightSource bound_source(const Bound *b);
-/* How many weights are stored in the other layout than declared; of which 0 or all rank-2 non-square ones. */
-int bound_flipped(const Bound *b);
-
 #endif

@@ -38,11 +38,10 @@ void compute_step(Compute *c, size_t elements, void (*fn)(void *ctx, int index, 
 
 typedef struct Array {
     void (*map)(float *y, const float *x, size_t n);
-    void (*binary)(float *y, const float *a, const float *b, size_t n);
     void (*to_float)(float *y, const uint16_t *x, size_t n);
     void (*from_float)(uint16_t *y, const float *x, size_t n);
     float *y;
-    const float *a, *b;
+    const float *a;
     uint16_t *half_out;
     const uint16_t *half_in;
     size_t n;
@@ -56,8 +55,6 @@ static void array_part(void *ctx, int index, int count)
     size_t n = end - i;
     if (s->map)
         s->map(s->y + i, s->a + i, n);
-    else if (s->binary)
-        s->binary(s->y + i, s->a + i, s->b + i, n);
     else if (s->to_float)
         s->to_float(s->y + i, s->half_in + i, n);
     else
@@ -79,18 +76,6 @@ void compute_half_to_float(Compute *c, float *y, const uint16_t *x, size_t n)
 void compute_half_from_float(Compute *c, uint16_t *y, const float *x, size_t n)
 {
     Array s = {.from_float = c->kernels->half_from_float, .half_out = y, .a = x, .n = n};
-    compute_step(c, n, array_part, &s);
-}
-
-void compute_add(Compute *c, float *y, const float *a, const float *b, size_t n)
-{
-    Array s = {.binary = c->kernels->add, .y = y, .a = a, .b = b, .n = n};
-    compute_step(c, n, array_part, &s);
-}
-
-void compute_mul(Compute *c, float *y, const float *a, const float *b, size_t n)
-{
-    Array s = {.binary = c->kernels->mul, .y = y, .a = a, .b = b, .n = n};
     compute_step(c, n, array_part, &s);
 }
 

@@ -190,8 +190,6 @@ size_t compute_attention_decode_room(const Compute *c, size_t n);
 void compute_map(Compute *c, MapOp op, float *y, const float *x, size_t n);
 void compute_half_to_float(Compute *c, float *y, const uint16_t *x, size_t n);
 void compute_half_from_float(Compute *c, uint16_t *y, const float *x, size_t n);
-void compute_add(Compute *c, float *y, const float *a, const float *b, size_t n);
-void compute_mul(Compute *c, float *y, const float *a, const float *b, size_t n);
 /* rows contiguous rows of n each. */
 void compute_softmax_rows(Compute *c, float *y, const float *x, size_t rows, size_t n);
 void compute_softmax_columns(Compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t channels,
