@@ -64,7 +64,10 @@ endif
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o) $(SCANNERS:%.re=$(BUILD)/obj/%.re.o) $(GRAMMARS:%.y=$(BUILD)/obj/%.y.o)
 HEADERS := $(GRAMMARS:%.y=$(BUILD)/gen/%.y.h) $(BUILD)/gen/frontend/anel/std.inc
 LIBRARY := $(BUILD)/libanec.a
-TOOLS   := $(patsubst tools/%.c,$(BUILD)/%,$(wildcard tools/*.c))
+# A folder of tools/ is one program; tools/shared/ is linked into each.
+PROGRAMS := $(patsubst tools/%/main.c,%,$(wildcard tools/*/main.c))
+TOOLS    := $(PROGRAMS:%=$(BUILD)/%)
+parts     = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/$(1)/*.c tools/shared/*.c))
 
 # tests/support/lib*.c is linked into every test program; the other files there are programs of their own.
 SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/lib*.c))
@@ -73,7 +76,7 @@ AIDS    := $(patsubst tests/support/%.c,$(BUILD)/tests/%,$(filter-out tests/supp
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS := $(FUZZERS:%=$(BUILD)/tests/%)
 
-ALL_OBJECTS := $(OBJECTS) $(SUPPORT) $(TOOLS:$(BUILD)/%=$(BUILD)/obj/tools/%.o) $(UNITS:$(BUILD)/tests/%=$(BUILD)/obj/tests/unit/%.o) \
+ALL_OBJECTS := $(OBJECTS) $(SUPPORT) $(sort $(foreach p,$(PROGRAMS),$(call parts,$(p)))) $(UNITS:$(BUILD)/tests/%=$(BUILD)/obj/tests/unit/%.o) \
                $(AIDS:$(BUILD)/tests/%=$(BUILD)/obj/tests/support/%.o) $(FUZZERS:%=$(BUILD)/obj/tests/fuzz/%.o) $(BUILD)/obj/tests/fuzz/replay.o
 
 ifdef V
@@ -116,9 +119,12 @@ setup:
 
 # ---- programs ----
 
-$(TOOLS): $(BUILD)/%: $(BUILD)/obj/tools/%.o $(LIBRARY)
+$(foreach p,$(PROGRAMS),$(eval $(BUILD)/$(p): $(call parts,$(p))))
+
+# LIBS_NAME: what one program alone needs.
+$(TOOLS): $(BUILD)/%: $(LIBRARY)
 	$(SAY) '  LD      $@'
-	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS_$(@F)) $(LIBS) $(LDFLAGS)
 
 $(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D)

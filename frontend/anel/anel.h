@@ -119,5 +119,8 @@ AnelFile *anel_parse(const Source *source, Diags *diags);
 void anel_file_free(AnelFile *file); /* NULL is allowed */
 /* An indented tree, one node a line. */
 void anel_print_ast(Text *out, const AnelFile *file);
+/* Adds the file in the usual layout (docs/language.md). Comments and line ends are kept, and the tree is the
+ * same. False with the file's errors in diags; out is then left alone. */
+MUST_USE bool anel_format(const Source *source, Text *out, Diags *diags);
 
 #endif

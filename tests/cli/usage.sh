@@ -10,12 +10,25 @@ for tool in anec anerun; do
     check_error "$tool with an unknown option" 2 "unknown option --nonsense" "$tool" x --nonsense
     check_error "$tool with a misspelt option" 2 "did you mean" "$tool" x --hlep
 done
-# Every option of the help is in the manual, and the other way round.
-for tool in anec anerun; do
-    "$tool" --help | sed '/^Example/,$d' | grep -o -e '--[a-z][a-z-]*' |
+# Every option of a help is in its manual, and the other way round. A command's page is PROGRAM-COMMAND.1.
+same_options() # PAGE PROGRAM [COMMAND]
+{
+    page=$1
+    shift
+    "$@" --help | sed '/^Commands/,$d;/^Example/,$d' | grep -o -e '--[a-z][a-z-]*' |
         grep -v -e '--help' -e '--version' | sort -u >"$T/help"
-    sed 's/\\-/-/g' "man/$tool.1" | grep -o -e '--[a-z][a-z-]*' | sort -u >"$T/man"
-    check_same "$tool's manual has the options of its help" "$T/help" "$T/man"
+    sed 's/\\-/-/g' "$page" | grep -o -e '--[a-z][a-z-]*' | grep -v -e '--help' | sort -u >"$T/man"
+    check_same "the manual of $* has the options of its help" "$T/help" "$T/man"
+}
+
+for tool in anec anerun; do
+    same_options "man/$tool.1" "$tool"
+    for command in $("$tool" --help | sed -n '/^Commands/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p'); do
+        same_options "man/$tool-$command.1" "$tool" "$command"
+        check_error "$tool $command with an unknown option" 2 "unknown option --nonsense" \
+            "$tool" "$command" --nonsense
+        check "$tool's manual refers to $tool-$command" grep -q "$tool\\\\-$command" "man/$tool.1"
+    done
 done
 
 check_error "anec: no such file" 1 "No such file" anec "$T/absent.anel"

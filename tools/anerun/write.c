@@ -1,4 +1,5 @@
-/* anerun: runs a package. Reads the command line and wires the runtime together; the work is in runtime/. */
+/* anerun PACKAGE: continues a prompt, or writes the logits of given ids. Reads the command line and wires the
+ * runtime together; the work is in runtime/. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,10 +11,11 @@
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "base/flags.h"
 #include "runtime/generate.h"
+#include "tools/anerun/commands.h"
+#include "tools/anerun/package.h"
 
-enum { EXIT_USER = 1, EXIT_USAGE = 2, PROMPT_LIMIT = 64 << 20 };
+enum { PROMPT_LIMIT = 64 << 20 };
 
 typedef struct Options {
     const char *package, *prompt, *prompt_file, *device, *ids, *logits;
@@ -85,15 +87,12 @@ static void on_interrupt(int sig)
 
 static int fail(const Error *err)
 {
-    fflush(stdout);
-    fprintf(stderr, "anerun: error: %s\n", err->text);
-    return EXIT_USER;
+    return tool_fail("anerun", err);
 }
 
 static int usage(const Error *err)
 {
-    fprintf(stderr, "anerun: %s\nTry 'anerun --help'.\n", err->text);
-    return EXIT_USAGE;
+    return tool_usage("anerun", err);
 }
 
 static int print_help(void)
@@ -102,26 +101,16 @@ static int print_help(void)
     flags_help(&t, flags, FLAGS);
     printf("usage: anerun PACKAGE (--prompt TEXT | --prompt-file FILE | -) [options]\n\n"
            "Runs a package made by anec: prefills the prompt, then writes its continuation to stdout (on a\n"
-           "terminal, behind the prompt).\n\n%s\n"
-           "Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n"
-           "  anerun tales.pkg --prompt \"Once upon a time\" --stats\n",
+           "terminal, behind the prompt).\n\n%s\n",
            t.data);
+    commands_help();
+    printf("Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n"
+           "  anerun tales.pkg --prompt \"Once upon a time\" --stats\n");
     text_free(&t);
     return 0;
 }
 
 /* ---- progress and trace ---- */
-
-static void show_hashing(void *context, uint64_t done, uint64_t total)
-{
-    (void)context;
-    static int last = -1;
-    int percent = total ? (int)(100 * done / total) : 100;
-    if (percent == last)
-        return;
-    last = percent;
-    fprintf(stderr, done == total ? "\r\033[K" : "\rchecking the package: %d %%", percent);
-}
 
 static void show_step(void *context, const TraceStep *s)
 {
@@ -333,21 +322,10 @@ static int write_text(Session *s, const Device *device, const Tokenizer *t, cons
 
 /* ---- wiring ---- */
 
-static Tokenizer *open_tokenizer(const Package *p, Error *err)
-{
-    size_t size;
-    const char *json = package_tokenizer(p, &size);
-    if (json)
-        return tokenizer_open(json, size, err);
-    error_set(err, "%s: has no tokenizer; give token ids with --ids, or compile with one beside the weights",
-              opt.package);
-    return NULL;
-}
-
 static int run_prompt(Session *s, const Device *device, const Package *package)
 {
     Error err;
-    Tokenizer *t = open_tokenizer(package, &err);
+    Tokenizer *t = open_tokenizer(package, opt.package, &err);
     if (!t)
         return fail(&err);
     int32_t *ids;
@@ -416,18 +394,16 @@ static bool read_command_line(int argc, char **argv, Error *err)
     return ok;
 }
 
-int main(int argc, char **argv)
+int anerun_write(int argc, char **argv)
 {
     Error err;
-    signal(SIGPIPE, SIG_IGN);
     if (!read_command_line(argc, argv, &err))
         return usage(&err);
     if (opt.help)
         return print_help();
     if (opt.version)
         return printf("anerun %s\n", ANEC_VERSION) < 0;
-    bool progress = !opt.quiet && isatty(STDERR_FILENO);
-    Package *package = package_open(opt.package, progress ? show_hashing : NULL, NULL, &err);
+    Package *package = open_package(opt.package, opt.quiet, &err);
     if (!package)
         return fail(&err);
     DeviceOptions options = {.threads = (int)opt.threads};

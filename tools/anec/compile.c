@@ -1,29 +1,22 @@
-/* anec: compiles a model. Reads the command line and wires the stages together; the work is in frontend/,
- * passes/ and backend/. */
+/* anec MODEL.anel: reads the command line and wires the stages together; the work is in frontend/, passes/
+ * and backend/. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#include <jansson.h>
 
 #include "backend/dot.h"
 #include "backend/package.h"
 #include "base/arena.h"
 #include "base/file.h"
-#include "base/flags.h"
-#include "frontend/anel/anel.h"
 #include "frontend/mil/mil.h"
-#include "frontend/weights/bind.h"
-#include "frontend/weights/random.h"
-#include "frontend/weights/weights.h"
 #include "passes/passes.h"
-#include "runtime/tokenizer/convert.h"
-#include "runtime/tokenizer/tokenizer.h"
+#include "tools/anec/commands.h"
+#include "tools/anec/extras.h"
+#include "tools/anec/inputs.h"
 
-enum { EXIT_USER = 1, EXIT_USAGE = 2, SOURCE_LIMIT = 64 << 20, TOKENIZER_LIMIT = 256 << 20 };
+enum { SOURCE_LIMIT = 64 << 20 };
 
 typedef struct Options {
     const char *input, *weights, *output, *profile, *emit, *dump;
@@ -64,149 +57,34 @@ static const Flag flags[] = {
 };
 enum { FLAGS = sizeof flags / sizeof *flags };
 
-static int usage(const Error *err)
-{
-    fprintf(stderr, "anec: %s\nTry 'anec --help'.\n", err->text);
-    return EXIT_USAGE;
-}
-
 static int fail(const Error *err)
 {
-    fprintf(stderr, "anec: error: %s\n", err->text);
-    return EXIT_USER;
+    return tool_fail("anec", err);
 }
 
 static int print_help(void)
 {
     Text t = {0};
     flags_help(&t, flags, FLAGS);
-    printf(
-        "usage: anec MODEL.anel [options]\n\n"
-        "Compiles a model into a package for anerun: MIL programs for Apple's Neural Engine, a program for\n"
-        "the CPU, and the weights.\n\n%s\n"
-        "Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n",
-        t.data);
+    printf("usage: anec MODEL.anel [options]\n"
+           "       anec COMMAND ...\n\n"
+           "Compiles a model into a package for anerun: MIL programs for Apple's Neural Engine, a program\n"
+           "for the CPU, and the weights.\n\n%s\n",
+           t.data);
+    commands_help();
+    printf("Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n");
     text_free(&t);
     return 0;
 }
 
-/* ---- the model ---- */
-
-/* Everything that is read; the parts point into each other and die together. */
-typedef struct Inputs {
-    Source source;
-    Weights *weights; /* NULL: none given, or only what surrounds them (--random-weights) */
-    char *folder;     /* of --weights: tokenizer and licence are there; NULL: none */
-    json_t *config;   /* config.json, or what stands for it in the checkpoint; NULL: none */
-    char *config_path;
-    Module *module;
-    AnelModel model;
-    const Func *graph;
-    Bound *bound;
-    RandomWeights *random;
-    WeightSource numbers;
-    bool has_numbers;
-} Inputs;
-
-static void free_inputs(Inputs *in)
-{
-    bound_free(in->bound);
-    random_weights_free(in->random);
-    module_free(in->module);
-    json_decref(in->config);
-    weights_close(in->weights);
-    free(in->folder);
-    free(in->config_path);
-    free((void *)(uintptr_t)in->source.text);
-}
-
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
-static bool has_tensor(void *context, const char *name)
-{
-    return weights_resolve(context, name) != NULL;
-}
-
-static bool open_checkpoint(Inputs *in, Error *err)
-{
-    in->weights = weights_open(opt.weights, err);
-    if (!in->weights)
-        return false;
-    in->folder = path_dir(weights_path(in->weights));
-    in->config = json_incref(weights_config(in->weights));
-    in->config_path = weights_config_path(in->weights) ? xstrdup(weights_config_path(in->weights)) : NULL;
-    return true;
-}
-
-/* Only what stands beside the weights: with --random-weights the numbers are made up. */
-static bool open_surroundings(Inputs *in, Error *err)
-{
-    json_error_t at;
-    in->folder = file_is_dir(opt.weights) ? xstrdup(opt.weights) : path_dir(opt.weights);
-    in->config_path = path_join(in->folder, "config.json");
-    if (!file_exists(in->config_path))
-        return true;
-    in->config = json_load_file(in->config_path, JSON_REJECT_DUPLICATES, &at);
-    if (json_is_object(in->config))
-        return true;
-    return error_set(err, "%s:%d: %s", in->config_path, at.line, in->config ? "not an object" : at.text);
-}
-
-static bool compile_anel(Inputs *in, Diags *diags)
-{
-    AnelOptions o = {.sets = opt.sets.item, .set_count = opt.sets.count};
-    if (in->config) {
-        o.config = anel_config_json;
-        o.config_context = in->config;
-        o.config_name = in->config_path;
-    }
-    if (in->weights) {
-        o.has_tensor = has_tensor;
-        o.tensor_context = in->weights;
-    }
-    in->module = anel_compile(&in->source, &o, &in->model, diags);
-    if (!in->module)
-        return false;
-    in->graph = in->module->func[0];
-    return true;
-}
-
-/* Weights are bound only where their numbers are wanted: --emit ir works without a checkpoint. */
-static bool bind_numbers(Inputs *in, Diags *diags)
-{
-    if (in->weights) {
-        in->bound = bind_weights(in->graph, in->weights, diags);
-        if (!in->bound)
-            return false;
-        in->numbers = bound_source(in->bound);
-        in->has_numbers = true;
-    } else if (opt.random_seed >= 0) {
-        in->random = random_weights_new(in->graph, (uint64_t)opt.random_seed);
-        in->numbers = random_weights_source(in->random);
-        in->has_numbers = true;
-    }
-    return true;
-}
-
 /* ---- output of single texts ---- */
-
-static bool put_output(const Text *t, Error *err)
-{
-    if (opt.output && strcmp(opt.output, "-") != 0)
-        return file_write_atomic(opt.output, text_cstr(t), t->size, err);
-    if (fwrite(text_cstr(t), 1, t->size, stdout) == t->size && fflush(stdout) == 0)
-        return true;
-    return error_set_errno(err, errno, "cannot write to standard output");
-}
 
 static int finish_text(Text *t)
 {
     Error err;
-    bool ok = put_output(t, &err);
+    if (!opt.output || strcmp(opt.output, "-") == 0)
+        return tool_print("anec", t);
+    bool ok = file_write_atomic(opt.output, text_cstr(t), t->size, &err);
     text_free(t);
     return ok ? 0 : fail(&err);
 }
@@ -252,120 +130,6 @@ static int emit_mil(Plan *plan)
 
 /* ---- the package ---- */
 
-typedef struct Extras {
-    PackageFile file[16];
-    int count;
-} Extras;
-
-static void add_extra(Extras *e, const char *name, char *data, size_t size)
-{
-    if (e->count < (int)(sizeof e->file / sizeof *e->file))
-        e->file[e->count++] = (PackageFile){name, data, size};
-    else
-        free(data);
-}
-
-static void free_extras(Extras *e)
-{
-    for (int i = 0; i < e->count; i++)
-        free((void *)(uintptr_t)e->file[i].data);
-}
-
-/* Reads DIR/NAME where it exists. False only on a read error. */
-static bool read_beside(const char *dir, const char *name, size_t limit, char **data, size_t *size,
-                        Error *err)
-{
-    char *path = path_join(dir, name);
-    *data = NULL;
-    bool ok = !file_exists(path) || file_read(path, limit, data, size, err);
-    free(path);
-    return ok;
-}
-
-static bool carry(Extras *e, const char *dir, const char *name, Error *err)
-{
-    char *data;
-    size_t size;
-    if (!read_beside(dir, name, TOKENIZER_LIMIT, &data, &size, err))
-        return false;
-    if (data)
-        add_extra(e, name, data, size);
-    return true;
-}
-
-/* GPT-2's two files; nothing where one of them is missing. */
-static bool add_bpe_tokenizer(Extras *e, const char *dir, const Plan *plan, Error *err)
-{
-    char *vocab, *merges = NULL;
-    size_t vocab_size, merges_size = 0;
-    int32_t special[2] = {(int32_t)plan->model.bos, (int32_t)plan->model.eos};
-    Text made = {0};
-    if (!read_beside(dir, "vocab.json", TOKENIZER_LIMIT, &vocab, &vocab_size, err))
-        return false;
-    bool ok = read_beside(dir, "merges.txt", TOKENIZER_LIMIT, &merges, &merges_size, err);
-    if (ok && vocab && merges)
-        ok = tokenizer_json_from_bpe(vocab, vocab_size, merges, merges_size, special, 2, &made, err) ||
-             error_prefix(err, "%s", dir);
-    if (made.size)
-        add_extra(e, "tokenizer.json", made.data, made.size);
-    free(vocab);
-    free(merges);
-    return ok;
-}
-
-/* tokenizer.model (SentencePiece) or tokenizer.bin (llama2.c). */
-static bool add_other_tokenizer(Extras *e, const char *dir, const char *name, const Plan *plan, Error *err)
-{
-    char *data;
-    size_t size;
-    Text made = {0};
-    if (!read_beside(dir, name, TOKENIZER_LIMIT, &data, &size, err))
-        return false;
-    if (!data)
-        return true;
-    bool ok = strcmp(name, "tokenizer.model") == 0
-                  ? tokenizer_json_from_spm(data, size, &made, err)
-                  : tokenizer_json_from_llama2c(data, size, (size_t)plan->model.vocab, &made, err);
-    free(data);
-    if (!ok)
-        return error_prefix(err, "%s/%s", dir, name);
-    add_extra(e, "tokenizer.json", made.data, made.size);
-    return true;
-}
-
-/* tokenizer.json as it is, after a look whether it can be read; else one made from the other kinds of files.
- */
-static bool add_tokenizer(Extras *e, const char *dir, const Plan *plan, Error *err)
-{
-    static const char *const others[] = {"tokenizer.model", "tokenizer.bin"};
-    char *json;
-    size_t json_size;
-    if (!read_beside(dir, "tokenizer.json", TOKENIZER_LIMIT, &json, &json_size, err))
-        return false;
-    if (json) {
-        Tokenizer *t = tokenizer_open(json, json_size, err);
-        add_extra(e, "tokenizer.json", json, json_size);
-        tokenizer_close(t);
-        return t || error_prefix(err, "%s/tokenizer.json", dir);
-    }
-    bool ok = add_bpe_tokenizer(e, dir, plan, err);
-    for (size_t i = 0; ok && !e->count && i < sizeof others / sizeof *others; i++)
-        ok = add_other_tokenizer(e, dir, others[i], plan, err);
-    return ok;
-}
-
-static bool collect_extras(Extras *e, const Inputs *in, const Plan *plan, Error *err)
-{
-    static const char *const carried[] = {"config.json", "LICENSE", "LICENSE.txt",
-                                          "LICENSE.md",  "NOTICE",  "NOTICE.txt"};
-    if (!in->folder)
-        return true;
-    bool ok = add_tokenizer(e, in->folder, plan, err);
-    for (size_t i = 0; ok && i < sizeof carried / sizeof *carried; i++)
-        ok = carry(e, in->folder, carried[i], err);
-    return ok;
-}
-
 /* How far the weights are; shown on a terminal only. */
 typedef struct Progress {
     bool shown;
@@ -407,13 +171,13 @@ static int emit_package(Plan *plan, const Inputs *in)
     const char *path = opt.output ? opt.output : made;
     PackageOptions options = {
         .weights = &in->numbers, .file = extras.file, .progress = show_progress, .context = &progress};
-    bool ok = collect_extras(&extras, in, plan, &err);
+    bool ok = extras_collect(&extras, in, plan, &err);
     options.files = extras.count;
     ok = ok && package_write(plan, &options, path, &err);
     if (ok && !opt.quiet)
         fprintf(stderr, "%s: %d programs, %.1f MB of weights\n", path, plan->programs,
                 (double)progress.total * 1e-6);
-    free_extras(&extras);
+    extras_free(&extras);
     free(made);
     return ok ? 0 : fail(&err);
 }
@@ -471,15 +235,16 @@ static int run_passes(Inputs *in, Diags *diags)
 static int compile(Inputs *in, Diags *diags)
 {
     Error err;
-    if (opt.weights && !(opt.random_seed >= 0 ? open_surroundings(in, &err) : open_checkpoint(in, &err)))
+    bool made_up = opt.random_seed >= 0;
+    if (opt.weights && !(made_up ? inputs_surroundings : inputs_checkpoint)(in, opt.weights, &err))
         return fail(&err);
-    if (!compile_anel(in, diags))
+    if (!inputs_graph(in, &opt.sets, diags))
         return EXIT_USER;
     if (opt.check)
-        return bind_numbers(in, diags) ? 0 : EXIT_USER;
+        return inputs_numbers(in, opt.random_seed, diags) ? 0 : EXIT_USER;
     if (wants("ir") || wants("dot"))
         return emit_module(in->module);
-    if (!bind_numbers(in, diags))
+    if (!inputs_numbers(in, opt.random_seed, diags))
         return EXIT_USER;
     if (wants("pkg") && !in->has_numbers) {
         error_set(&err,
@@ -487,6 +252,12 @@ static int compile(Inputs *in, Diags *diags)
         return fail(&err);
     }
     return run_passes(in, diags);
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && strcmp(s + n - m, end) == 0;
 }
 
 /* A .mil or .ir file is read, checked and printed again. */
@@ -538,11 +309,11 @@ static bool read_command_line(int argc, char **argv, Error *err)
     return ok;
 }
 
-int main(int argc, char **argv)
+int anec_compile(int argc, char **argv)
 {
     Error err;
     if (!read_command_line(argc, argv, &err))
-        return usage(&err);
+        return tool_usage("anec", &err);
     if (opt.help)
         return print_help();
     if (opt.version)
@@ -555,7 +326,7 @@ int main(int argc, char **argv)
     Inputs in = {0};
     Diags diags = {.out = stderr, .quiet = opt.quiet, .colour = isatty(STDERR_FILENO)};
     int status = run(&in, &diags);
-    free_inputs(&in);
+    inputs_free(&in);
     free(opt.sets.item);
     return status;
 }

@@ -1,0 +1,13 @@
+/* The commands of anerun: one file each. */
+#ifndef TOOLS_ANERUN_COMMANDS_H
+#define TOOLS_ANERUN_COMMANDS_H
+
+#include "tools/shared/command.h"
+
+/* anerun PACKAGE ...: what is done where the first word is no command. */
+int anerun_write(int argc, char **argv);
+
+/* Their list, for anerun --help. */
+void commands_help(void);
+
+#endif

@@ -1,0 +1,20 @@
+/* anerun: the runtime. The first word may be a command; anything else is a package to run. */
+#include <signal.h>
+
+#include "tools/anerun/commands.h"
+
+/* None yet takes its name from here: a row with a NULL name ends the list. */
+static const Command commands[] = {{0}};
+enum { COMMANDS = sizeof commands / sizeof *commands - 1 };
+
+void commands_help(void)
+{
+    command_help(commands, COMMANDS);
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const Command *c = argc > 1 ? command_find(commands, COMMANDS, argv[1]) : NULL;
+    return c ? command_run(c, "anerun", argc, argv) : anerun_write(argc, argv);
+}
