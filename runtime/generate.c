@@ -9,7 +9,8 @@ typedef struct Output {
     const GenerateOptions *options;
     StopMatcher *stops;
     Utf8Stream characters;
-    Text bytes, text;
+    bool begun; /* text has come before: the prefix space of the next token counts */
+    Text first, bytes, text;
 } Output;
 
 static double now_ms(void)
@@ -27,12 +28,25 @@ static bool emit(Output *o)
     return ok;
 }
 
+/* The bytes that a token adds to the text. */
+static const char *text_of(Output *o, int32_t id, size_t *size)
+{
+    *size = 0;
+    if (tokenizer_is_special(o->tokenizer, id))
+        return NULL;
+    if (o->begun)
+        return tokenizer_piece(o->tokenizer, id, size);
+    o->begun = true;
+    tokenizer_decode(o->tokenizer, &id, 1, &o->first);
+    *size = o->first.size;
+    return o->first.data;
+}
+
 /* Sends a token's text on its way; tells in `end` what ended the text, if anything did. */
 static bool put_token(Output *o, int32_t id, GenerateEnd *end)
 {
-    size_t size = 0;
-    const char *piece =
-        tokenizer_is_special(o->tokenizer, id) ? NULL : tokenizer_piece(o->tokenizer, id, &size);
+    size_t size;
+    const char *piece = text_of(o, id, &size);
     bool stopped = stop_matcher_feed(o->stops, piece, size, &o->bytes);
     utf8_stream_feed(&o->characters, text_cstr(&o->bytes), o->bytes.size, &o->text);
     if (stopped)
@@ -51,9 +65,10 @@ static void put_rest(Output *o)
     (void)emit(o);
 }
 
-static bool is_eos(const Session *s, const GenerateOptions *options, int id)
+/* A model that was trained on texts one behind the other may begin the next one instead of ending this. */
+static bool ends_text(const Session *s, const Output *o, int id)
 {
-    return !options->ignore_eos && id == session_eos(s);
+    return !o->options->ignore_eos && (id == session_eos(s) || id == tokenizer_begin(o->tokenizer));
 }
 
 /* Picks, puts and decodes until *end is set. */
@@ -66,7 +81,7 @@ static bool decode_loop(Session *s, Output *o, Sampler *sampler, const float *lo
         int id = sampler_pick(sampler, logits, err);
         if (id < 0)
             return false;
-        if (is_eos(s, options, id)) {
+        if (ends_text(s, o, id)) {
             stats->end = END_EOS;
             return true;
         }
@@ -106,11 +121,14 @@ bool generate(Session *s, const Tokenizer *t, Sampler *sampler, const int32_t *i
     stats->bucket = session_bucket(s);
     stats->prefill_ms = prefilled - start;
     Output o = {.tokenizer = t, .options = options};
+    for (int i = 0; i < count; i++)
+        o.begun |= !tokenizer_is_special(t, ids[i]);
     o.stops = stop_matcher_new(options->stops, (size_t)options->stop_count);
     bool ok = decode_loop(s, &o, sampler, logits, stats, err);
     put_rest(&o);
     stats->decode_ms = now_ms() - prefilled;
     stop_matcher_free(o.stops);
+    text_free(&o.first);
     text_free(&o.bytes);
     text_free(&o.text);
     return ok;

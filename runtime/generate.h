@@ -10,7 +10,7 @@
 
 typedef enum GenerateEnd {
     END_TOKENS,  /* as many tokens as were asked for */
-    END_EOS,     /* the model's end-of-text token */
+    END_EOS,     /* the model's end-of-text token, or the token that its texts begin with */
     END_STOP,    /* a stop text */
     END_CONTEXT, /* the model's context is full */
     END_INTERRUPTED

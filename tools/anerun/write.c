@@ -53,7 +53,7 @@ static const Flag flags[] = {
      "same seed, same text (default: a new one each time; --stats prints it)"},
     {FLAG_LIST, "--stop", NULL, "TEXT", &opt.stops, 0, 0, "end before this text; may be given several times"},
     {FLAG_BOOL, "--ignore-eos", NULL, NULL, &opt.ignore_eos, 0, 0,
-     "go on after the model's end-of-text token"},
+     "go on after the token that ends the model's texts, or begins them"},
     {FLAG_GROUP, "Running", NULL, NULL, NULL, 0, 0, NULL},
     {FLAG_TEXT, "--device", NULL, "auto|cpu", &opt.device, 0, 0, "where to run (auto)"},
     {FLAG_INT, "--threads", "-t", "N", &opt.threads, 1, 1024, "CPU threads (default: one a core)"},
