@@ -72,25 +72,71 @@ static const Value *behind_casts(Scores *s, const Value *v)
     return v;
 }
 
+/* Every value of the list is the same one: a repetition that was written out. */
+static const Value *same_pieces(const Op *concat)
+{
+    const Arg *pieces = op_find_arg(concat, "values");
+    for (int i = 1; pieces && i < pieces->count; i++)
+        if (pieces->values[i] != pieces->values[0])
+            return NULL;
+    return pieces && pieces->count ? pieces->values[0] : NULL;
+}
+
+/* Behind the repetition by which several query heads share a head of keys: [.., KV, 1, S, d] to
+ * [.., KV, n, S, d], reshaped to [.., KV n, S, d]. Other values stay. */
+static const Value *behind_repeat(const Value *v)
+{
+    const Value *whole = cpu_through_casts(v);
+    const Op *reshape = cpu_def_of(whole, OP_RESHAPE);
+    const Value *many = reshape ? op_arg(reshape, "x") : NULL;
+    const Op *tile = cpu_def_of(many, OP_TILE), *concat = cpu_def_of(many, OP_CONCAT);
+    const Value *one = tile ? op_arg(tile, "x") : concat ? same_pieces(concat) : NULL;
+    if (!one || one->type->rank < 4 || one->type->rank != many->type->rank)
+        return v;
+    int r = one->type->rank, n = whole->type->rank;
+    for (int i = 0; i < r; i++)
+        if (one->type->dim[i] != (i == r - 3 ? 1 : many->type->dim[i]))
+            return v;
+    for (int i = 1; i <= 2; i++)
+        if (n < 3 || whole->type->dim[n - i] != many->type->dim[r - i])
+            return v;
+    return one;
+}
+
+/* Elements of all axes but the last two. */
+static int64_t head_count(const Type *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->rank - 2; i++)
+        n *= t->dim[i];
+    return n;
+}
+
+/* [.., rows, columns], or turned. */
+static bool ends_with(const Type *t, bool turned, int64_t rows, int64_t columns)
+{
+    int r = t->rank;
+    return r >= 2 && t->dim[r - 2] == (turned ? columns : rows) && t->dim[r - 1] == (turned ? rows : columns);
+}
+
 static bool read_shapes(Scores *s, const Op *product, const Op *pv)
 {
-    const Type *q = s->q->type, *k = s->k->type, *v = s->v->type, *p = product->result[0]->type;
+    const Type *q = s->q->type, *p = product->result[0]->type;
     int r = p->rank;
-    if (r < 3 || q->rank != r || k->rank != r || v->rank != r || pv->result[0]->type->rank != r)
+    if (r < 3 || q->rank != r || s->k->type->rank != r || s->v->type->rank != r ||
+        pv->result[0]->type->rank != r)
         return false;
-    s->heads = s->kv_heads = 1;
-    int64_t v_heads = 1;
-    for (int i = 0; i < r - 2; i++) {
-        s->heads *= q->dim[i];
-        s->kv_heads *= k->dim[i];
-        v_heads *= v->dim[i];
-    }
+    s->k = behind_repeat(s->k);
+    s->v = behind_repeat(s->v);
+    s->heads = head_count(q);
+    s->kv_heads = head_count(s->k->type);
     s->queries = p->dim[r - 2];
     s->keys = p->dim[r - 1];
     s->d = q->dim[s->q_turned ? r - 2 : r - 1];
-    int64_t v_d = v->dim[s->v_turned ? r - 2 : r - 1];
-    return s->heads > 0 && s->kv_heads == s->heads && v_heads == s->heads && s->d == v_d && s->d > 0 &&
-           s->queries > 0 && s->keys > 0;
+    return s->kv_heads > 0 && head_count(s->v->type) == s->kv_heads && s->heads > 0 &&
+           s->heads % s->kv_heads == 0 && s->d > 0 && s->queries > 0 && s->keys > 0 &&
+           ends_with(s->k->type, s->k_turned, s->keys, s->d) &&
+           ends_with(s->v->type, s->v_turned, s->keys, s->d);
 }
 
 bool cpu_match_scores(Lowering *l, const Op *pv, Scores *s)
@@ -248,8 +294,8 @@ static bool emit_prefill(Lowering *l, const Match *m)
 {
     const Scores *s = m->own;
     const Value *out = m->root->result[0];
-    size_t heads = (size_t)s->heads, d = (size_t)s->d, n = (size_t)s->queries;
-    PrefillStep own = {.p = {.heads = heads, .kv_heads = heads, .d = d, .s = n, .scale = (float)s->scale}};
+    size_t heads = (size_t)s->heads, kv_heads = (size_t)s->kv_heads, d = (size_t)s->d, n = (size_t)s->queries;
+    PrefillStep own = {.p = {.heads = heads, .kv_heads = kv_heads, .d = d, .s = n, .scale = (float)s->scale}};
     View views[4];
     if (!channel_major(l, s->q, s->q_turned, &views[0]) || !channel_major(l, s->k, s->k_turned, &views[1]) ||
         !channel_major(l, s->v, s->v_turned, &views[2]) || !emit_mask(l, s, &own, &views[3]))
@@ -263,7 +309,7 @@ static bool emit_prefill(Lowering *l, const Match *m)
     turned = swap_last(&turned);
     View to = cpu_result_like(l, out, &turned);
     Compute *c = &l->kernel->device->compute;
-    if (!cpu_reserve(l, compute_attention_prefill_room(c, heads, d, n)))
+    if (!cpu_reserve(l, compute_attention_prefill_room(c, kv_heads, d, n)))
         return false;
     const char *kind = own.p.causal ? "attention+causal" : own.mask ? "attention+mask" : "attention";
     CpuStep *step = cpu_step_add(l, run_prefill, kind, out, to, views, own.mask ? 4 : 3, &own, sizeof own);

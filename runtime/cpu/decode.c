@@ -278,11 +278,22 @@ static bool match_mask(const Value *mask, int64_t keys, DecodeMatch *m)
            match_seen(through_reshapes(op_arg(select, "cond")), keys, m);
 }
 
+/* Behind a reshape that only gives the heads another axis. */
+static const Value *behind_heads_axis(const Value *v)
+{
+    const Op *reshape = cpu_def_of(v, OP_RESHAPE);
+    const Value *x = reshape ? op_arg(reshape, "x") : v;
+    int n = v->type->rank, m = x->type->rank;
+    bool same = n >= 2 && m >= 2 && v->type->dim[n - 1] == x->type->dim[m - 1] &&
+                v->type->dim[n - 2] == x->type->dim[m - 2];
+    return same ? cpu_through_casts(x) : v;
+}
+
 /* The value of a state that an update has just written, as [.., T, d]; a transposition of the last two axes
  * is taken back. */
 static const Value *cached(Lowering *l, const Value *v, bool *turned)
 {
-    v = cpu_through_casts(v);
+    v = behind_heads_axis(cpu_through_casts(v));
     const Op *transpose = cpu_def_of(v, OP_TRANSPOSE);
     int64_t perm[IR_MAX_RANK];
     int r = v->type->rank;
@@ -344,7 +355,7 @@ static bool emit_decode(Lowering *l, const Match *m)
     views[2] = *v;
     size_t d = (size_t)s->d, heads = (size_t)(s->heads * s->queries), stride = (size_t)(s->keys * s->d);
     DecodeStep step = {.p = {.heads = heads,
-                             .kv_heads = (size_t)s->heads,
+                             .kv_heads = (size_t)s->kv_heads,
                              .d = d,
                              .k_head = stride,
                              .v_head = stride,
