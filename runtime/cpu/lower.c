@@ -304,7 +304,8 @@ static void want(Lowering *l, const Value *v)
 static const Match *find_match(Lowering *l, const Op *op)
 {
     static Match *(*const matchers[])(Lowering *, const Op *) = {
-        cpu_match_update, cpu_match_decode, cpu_match_prefill, cpu_match_linear, cpu_match_activation};
+        cpu_match_update, cpu_match_decode, cpu_match_prefill,
+        cpu_match_rms_norm, cpu_match_linear, cpu_match_activation};
     for (size_t i = 0; i < sizeof matchers / sizeof *matchers; i++) {
         Match *m = matchers[i](l, op);
         if (m)

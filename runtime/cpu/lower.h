@@ -127,6 +127,7 @@ bool cpu_find_activation(Lowering *l, const Op *op, Activation *out); /* activat
 const char *cpu_map_name(MapOp map);
 Match *cpu_match_activation(Lowering *l, const Op *op); /* activation.c */
 Match *cpu_match_linear(Lowering *l, const Op *op);     /* linear.c */
+Match *cpu_match_rms_norm(Lowering *l, const Op *op);   /* norm.c */
 Match *cpu_match_prefill(Lowering *l, const Op *op);    /* attention.c */
 Match *cpu_match_decode(Lowering *l, const Op *op);     /* decode.c */
 Match *cpu_match_update(Lowering *l, const Op *write);  /* decode.c: the group's root is the slice_update */

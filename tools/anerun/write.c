@@ -1,6 +1,7 @@
 /* anerun PACKAGE: continues a prompt, or writes the logits of given ids. Reads the command line and wires the
  * runtime together; the work is in runtime/. */
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 enum { PROMPT_LIMIT = 64 << 20 };
 
 typedef struct Options {
-    const char *package, *prompt, *prompt_file, *device, *ids, *logits;
+    const char *package, *prompt, *prompt_file, *device, *ids, *logits, *expect;
     int64_t tokens, top_k, seed, threads, prefill_only;
     double temp, top_p, min_p, repeat_penalty;
     FlagList stops;
@@ -65,9 +66,12 @@ static const Flag flags[] = {
     {FLAG_GROUP, "Checking", NULL, NULL, NULL, 0, 0, NULL},
     {FLAG_BOOL, "--tokenize", NULL, NULL, &opt.tokenize, 0, 0, "print the prompt's token ids and stop"},
     {FLAG_TEXT, "--ids", NULL, "1,2,3", &opt.ids, 0, 0,
-     "run these token ids instead of a prompt; needs --logits"},
+     "run these token ids instead of a prompt; needs --logits or --expect"},
     {FLAG_TEXT, "--logits", NULL, "FILE", &opt.logits, 0, 0,
      "write float32 little-endian logits, one row of the vocabulary for each id"},
+    {FLAG_TEXT, "--expect", NULL, "FILE", &opt.expect, 0, 0,
+     "compare with another implementation's logits, a file as --logits writes it: the relative L2 error "
+     "of each row; exit 1 where one is above 5e-3"},
     {FLAG_INT, "--prefill-only", NULL, "K", &opt.prefill_only, 0, 1e9,
      "with --ids: prefill the first K ids, decode the rest through the KV cache (default: prefill all)"},
     {FLAG_GROUP, "Other", NULL, NULL, NULL, 0, 0, NULL},
@@ -160,6 +164,57 @@ static bool read_ids(const char *text, int32_t **ids, size_t *count, Error *err)
 
 /* ---- checking: logits of given ids ---- */
 
+enum { LOGITS_LIMIT = 1 << 30 };
+static const double FINE = 5e-3; /* fp16 weights and activations stay below it */
+
+/* Logits that another implementation made, and how far from them we are. */
+typedef struct Expected {
+    char *data;
+    size_t size;
+    double worst;
+} Expected;
+
+static size_t likeliest(const float *row, int vocab)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < (size_t)vocab; i++)
+        best = row[i] > row[best] ? i : best;
+    return best;
+}
+
+/* One line for one row: its error, and the token that is likeliest in each. */
+static void compare_row(Expected *e, int at, int32_t id, const float *row, int vocab)
+{
+    double difference = 0, length = 0;
+    float *other = xmalloc((size_t)vocab * sizeof *other);
+    memcpy(other, e->data + (size_t)at * (size_t)vocab * 4, (size_t)vocab * 4);
+    for (int i = 0; i < vocab; i++) {
+        double d = (double)row[i] - (double)other[i];
+        difference += d * d;
+        length += (double)other[i] * (double)other[i];
+    }
+    double error = length > 0 ? sqrt(difference / length) : difference > 0 ? INFINITY : 0;
+    error = isnan(error) ? INFINITY : error;
+    e->worst = error > e->worst ? error : e->worst;
+    size_t ours = likeliest(row, vocab), theirs = likeliest(other, vocab);
+    printf("%4d  token %-6d  error %.2e  likeliest %zu%s", at, (int)id, error, ours,
+           ours == theirs ? "" : ", expected ");
+    if (ours != theirs)
+        printf("%zu", theirs);
+    putchar('\n');
+    free(other);
+}
+
+static bool read_expected(Expected *e, int rows, int vocab, Error *err)
+{
+    if (!file_read(opt.expect, LOGITS_LIMIT, &e->data, &e->size, err))
+        return false;
+    size_t wanted = (size_t)rows * (size_t)vocab * 4;
+    return e->size == wanted ||
+           error_set(err, "%s: holds %zu bytes; %d rows of %d float32 are %zu", opt.expect, e->size, rows,
+                     vocab, wanted);
+}
+
 static bool put_row(FileWriter *out, const float *logits, int vocab, Error *err)
 {
     uint8_t *row = xmalloc((size_t)vocab * 4);
@@ -174,15 +229,18 @@ static bool put_row(FileWriter *out, const float *logits, int vocab, Error *err)
     return ok;
 }
 
-static bool put_logits(Session *s, FileWriter *out, const int32_t *ids, int count, int prefill, Error *err)
+static bool put_logits(Session *s, FileWriter *out, Expected *expected, const int32_t *ids, int count,
+                       int prefill, Error *err)
 {
     if (prefill && !session_prefill(s, ids, prefill, err))
         return false;
     for (int i = 0; i < count; i++) {
         const float *logits =
             i < prefill ? session_prefill_logits(s, i, err) : session_decode(s, ids[i], err);
-        if (!logits || !put_row(out, logits, session_vocab(s), err))
+        if (!logits || (out && !put_row(out, logits, session_vocab(s), err)))
             return false;
+        if (expected)
+            compare_row(expected, i, ids[i], logits, session_vocab(s));
     }
     return true;
 }
@@ -196,17 +254,24 @@ static int run_ids(Session *s)
         return usage(&err);
     int prefill =
         opt.prefill_only < 0 || opt.prefill_only > (int64_t)count ? (int)count : (int)opt.prefill_only;
-    FileWriter *out = file_create(opt.logits, &err);
-    bool ok = out && put_logits(s, out, ids, (int)count, prefill, &err);
-    if (ok)
+    Expected expected = {0};
+    bool ok = !opt.expect || read_expected(&expected, (int)count, session_vocab(s), &err);
+    FileWriter *out = ok && opt.logits ? file_create(opt.logits, &err) : NULL;
+    ok = ok && (out || !opt.logits) &&
+         put_logits(s, out, opt.expect ? &expected : NULL, ids, (int)count, prefill, &err);
+    if (ok && out)
         ok = file_close(out, &err);
-    else
+    else if (out)
         file_abandon(out);
     struct stat st;
     if (!ok && out && lstat(opt.logits, &st) == 0 && S_ISREG(st.st_mode))
         unlink(opt.logits); /* half a file would look like a whole one */
+    free(expected.data);
     free(ids);
-    return ok ? 0 : fail(&err);
+    if (ok && opt.expect)
+        printf("worst relative L2 error %.2e: %s\n", expected.worst,
+               expected.worst <= FINE ? "fine" : "wrong");
+    return !ok ? fail(&err) : expected.worst <= FINE ? 0 : EXIT_USER;
 }
 
 /* ---- generation ---- */
@@ -362,10 +427,10 @@ static bool check_options(Error *err)
     if (sources != 1)
         return error_set(err, sources ? "give one of --prompt, --prompt-file and --ids"
                                       : "give a prompt: --prompt TEXT");
-    if (opt.ids && !opt.logits)
-        return error_set(err, "--ids needs --logits FILE");
-    if (opt.logits && !opt.ids)
-        return error_set(err, "--logits needs --ids");
+    if (opt.ids && !opt.logits && !opt.expect)
+        return error_set(err, "--ids needs --logits FILE or --expect FILE");
+    if ((opt.logits || opt.expect) && !opt.ids)
+        return error_set(err, "%s needs --ids", opt.logits ? "--logits" : "--expect");
     if (opt.prefill_only >= 0 && !opt.ids)
         return error_set(err, "--prefill-only needs --ids");
     if (strcmp(opt.device, "auto") != 0 && strcmp(opt.device, "cpu") != 0)
