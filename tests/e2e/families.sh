@@ -47,8 +47,19 @@ for type in f32 f16; do
     cp "$data/tiny_llama_$type.gguf" "$T/$type.gguf"
     try "llama, GGUF $type" llama tiny_llama 5e-3 "$T/$type.gguf"
 done
+# Its logits are those of the numbers that Q8_0 stores (families/make.py).
+rm -rf "$T/p.pkg"
+check "llama, GGUF q8_0, compiles" anec models/llama.anel --weights "$data/tiny_llama_q8.gguf" -q -o "$T/p.pkg"
+compare "llama, GGUF q8_0" tests/e2e/inputs/tiny_llama_q8_logits.json 5e-3
 rm -rf "$T/p.pkg"
 check "GPT-2, PyTorch, compiles" anec models/gpt2.anel --weights "$data/tiny_gpt2.bin" -q -o "$T/p.pkg" \
     --set layers=2 --set heads=2 --set dim=8 --set context=16 --set vocab=11
 compare "GPT-2, PyTorch" "$data/tiny_gpt2_logits.json" 5e-3
+mkdir "$T/pytorch"
+cp "$data"/tiny_gpt2-0000?-of-00002.bin "$T/pytorch"
+cp "$data/tiny_gpt2.bin.index.json" "$T/pytorch/pytorch_model.bin.index.json"
+rm -rf "$T/p.pkg"
+check "GPT-2, PyTorch shards, compiles" anec models/gpt2.anel --weights "$T/pytorch" -q -o "$T/p.pkg" \
+    --set layers=2 --set heads=2 --set dim=8 --set context=16 --set vocab=11
+compare "GPT-2, PyTorch shards" "$data/tiny_gpt2_logits.json" 5e-3
 finish
