@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
+
 enum { HEADER = 64, VERSION = 2, CHUNK_ELEMENTS = 1 << 19 };
 static const uint32_t SENTINEL = 0xDEADBEEF;
 
@@ -69,10 +71,25 @@ static void fill_mask(const BlobRecord *r, int64_t first, int64_t count, uint16_
     }
 }
 
+/* Element (q, k) is q - k. Exact up to 2048; what is farther away is rounded, as everything that far is. */
+static void fill_distance(const BlobRecord *r, int64_t first, int64_t count, uint16_t *out)
+{
+    const Type *t = r->type;
+    int64_t columns = t->dim[t->rank - 1], rows = t->dim[t->rank - 2];
+    for (int64_t i = 0; i < count; i++) {
+        int64_t column = (first + i) % columns, row = (first + i) / columns % rows;
+        out[i] = half_from_float((float)(r->ref.transposed ? column - row : row - column));
+    }
+}
+
 static bool read_chunk(Output *o, const BlobRecord *r, int64_t first, int64_t count, Error *err)
 {
     if (r->ref.kind == WEIGHT_CAUSAL_MASK) {
         fill_mask(r, first, count, o->buffer);
+        return true;
+    }
+    if (r->ref.kind == WEIGHT_DISTANCE) {
+        fill_distance(r, first, count, o->buffer);
         return true;
     }
     return o->weights->read(o->weights->context, &r->ref, r->type, first, count, r->type->dtype, o->buffer,

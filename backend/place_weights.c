@@ -24,6 +24,9 @@ static char *key_of(Arena *a, const WeightRef *w, const Type *t)
     if (w->kind == WEIGHT_CAUSAL_MASK)
         return arena_printf(a, "mask %lld %lld %s", (long long)t->dim[t->rank - 1], (long long)w->window,
                             dtype);
+    if (w->kind == WEIGHT_DISTANCE)
+        return arena_printf(a, "distance %lld %lld %d %s", (long long)t->dim[t->rank - 2],
+                            (long long)t->dim[t->rank - 1], w->transposed, dtype);
     return arena_printf(a, "tensor %s %d %s", w->name, w->transposed, dtype);
 }
 
@@ -33,6 +36,8 @@ static const char *file_name(Arena *a, const Program *p, const WeightRef *w, con
     if (w->kind == WEIGHT_CAUSAL_MASK)
         return arena_printf(a, "mask_s%04lld%s.bin", (long long)t->dim[t->rank - 1],
                             w->window ? arena_printf(a, "_w%lld", (long long)w->window) : "");
+    if (w->kind == WEIGHT_DISTANCE)
+        return arena_printf(a, "distance_s%04lld.bin", (long long)t->dim[t->rank - 1]);
     if (p->place == PLACE_CPU)
         return "cpu.bin";
     return arena_printf(a, "%.*s.bin", (int)strcspn(p->name, "."), p->name);

@@ -57,7 +57,11 @@ typedef struct Module Module;
 typedef struct Literal Literal;
 
 /* A constant whose numbers live in a checkpoint, or are made when the weights are written. */
-typedef enum WeightKind { WEIGHT_TENSOR, WEIGHT_CAUSAL_MASK } WeightKind;
+typedef enum WeightKind {
+    WEIGHT_TENSOR,
+    WEIGHT_CAUSAL_MASK,
+    WEIGHT_DISTANCE /* element (q, k) is q - k; the last two axes are q and k, or k and q if transposed */
+} WeightKind;
 typedef struct WeightRef {
     WeightKind kind;
     const char *name; /* WEIGHT_TENSOR: the checkpoint's tensor, e.g. "h.0.attn.c_attn.weight" */

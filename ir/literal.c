@@ -168,6 +168,8 @@ static bool check_reference(const Type *t, const Literal *l, Error *err)
     if (l->kind == LIT_WEIGHT && l->weight.kind == WEIGHT_CAUSAL_MASK &&
         (t->rank < 2 || l->weight.window < 0))
         return error_set(err, "a causal mask has the axes queries and keys, and a window of 0 or more");
+    if (l->kind == LIT_WEIGHT && l->weight.kind == WEIGHT_DISTANCE && t->rank < 2)
+        return error_set(err, "distances have the axes queries and keys");
     return true;
 }
 

@@ -87,6 +87,8 @@ static void weight_print(Text *out, const WeightRef *w)
     if (w->kind == WEIGHT_CAUSAL_MASK) {
         text_puts(out, "CAUSAL_MASK(window = ");
         int_print(out, DT_INT64, w->window);
+    } else if (w->kind == WEIGHT_DISTANCE) {
+        text_puts(out, w->transposed ? "DISTANCE(transposed = true" : "DISTANCE(");
     } else {
         text_puts(out, "WEIGHT(name = ");
         string_print(out, w->name);

@@ -54,20 +54,53 @@ static bool compute(OpCode code, double x, double y, double *out)
     return isfinite(*out);
 }
 
-/* An op on single floats. */
-static bool fold_numbers(Fold *f, Op *op)
+enum { TABLE = 1 << 16 }; /* elements that a computed constant may have */
+
+/* Written out as floats: numbers and tables, but not weights. */
+static bool is_table(const Value *v)
 {
-    const Value *x = op_arg(op, "x"), *y = op_find_arg(op, "y") ? op_arg(op, "y") : NULL;
-    double a, b = 0, r;
-    if (op->results != 1 || type_elements(op->result[0]->type) != 1 ||
-        !dtype_is_float(op->result[0]->type->dtype))
-        return false;
-    if (!x || !const_number(x, &a) || (y && !const_number(y, &b)) || !compute(op->code, a, b, &r))
-        return false;
+    const Literal *l = value_literal(v);
+    return l && l->kind == LIT_FLOAT && dtype_is_float(v->type->dtype) && type_elements(v->type) > 0;
+}
+
+/* The element of v that broadcasting has at `at` of the result. */
+static double table_at(const Value *v, const Type *result, int64_t at)
+{
+    const Type *t = v->type;
+    int64_t index = 0, step = 1;
+    for (int i = t->rank - 1, k = result->rank - 1; i >= 0; i--, k--) {
+        index += t->dim[i] == 1 ? 0 : at % result->dim[k] * step;
+        at /= result->dim[k];
+        step *= t->dim[i];
+    }
+    const Literal *l = value_literal(v);
+    return l->floats[l->count == 1 ? 0 : index];
+}
+
+static bool make_table(Fold *f, Op *op, const double *numbers, size_t count)
+{
     Value *old = op->result[0];
-    Value *v = const_value(f->f, op, old->name, old->type, literal_floats(&f->f->module->arena, &r, 1));
+    Value *v = const_value(f->f, op, old->name, old->type,
+                           literal_floats(&f->f->module->arena, numbers, count));
     v->span = v->def->span = op->span;
     return becomes(f, op, v, "constants computed");
+}
+
+/* An op on constants. */
+static bool fold_constants(Fold *f, Op *op)
+{
+    const Value *x = op_arg(op, "x"), *y = op_find_arg(op, "y") ? op_arg(op, "y") : NULL;
+    const Type *t = op->results == 1 ? op->result[0]->type : NULL;
+    int64_t n = t && dtype_is_float(t->dtype) ? type_elements(t) : 0;
+    if (n < 1 || n > TABLE || !x || !is_table(x) || (y && !is_table(y)))
+        return false;
+    if (op->code == OP_RESHAPE && value_literal(x)->count == (size_t)n)
+        return make_table(f, op, value_literal(x)->floats, (size_t)n);
+    double *numbers = arena_many(&f->f->module->arena, (size_t)n, double);
+    for (int64_t i = 0; i < n; i++)
+        if (!compute(op->code, table_at(x, t, i), y ? table_at(y, t, i) : 0, &numbers[i]))
+            return false;
+    return make_table(f, op, numbers, (size_t)n);
 }
 
 /* x * 1, x + 0, x - 0, x / 1, x ** 1. An unsigned zero for a signed one is no difference here. */
@@ -235,7 +268,7 @@ static bool fold_bias(Fold *f, Op *op)
 
 static void fold_op(Fold *f, Op *op)
 {
-    if (fold_numbers(f, op))
+    if (fold_constants(f, op))
         return;
     switch (op->code) {
     case OP_ADD:

@@ -7,6 +7,7 @@
  * Backwards, ops join as long as they lie on a way to a linear: splits, heads, norms of q and k, rotations.
  * What does not (tables of angles) goes in from outside. The linears all read one x, which is the program's
  * input. Forwards, it goes on to the output projection. */
+#include "passes/bias.h"
 #include "passes/match.h"
 #include "passes/region.h"
 #include "passes/support.h"
@@ -224,6 +225,7 @@ static bool grow(Region *r, Op *softmax, Value **x, Value **out)
 bool pass_fuse_attention(Pipeline *p)
 {
     Arena scratch = {0};
+    bias_factor(p->graph);
     users_index(p->graph, &scratch);
     for (Op *op = p->graph->first; op; op = op->next) {
         Region r;

@@ -4,6 +4,8 @@
  *
  *   causal(s)      s + select(range(T) <= position, 0, MASKED)
  *
+ *   distance       cast(position - range(T))
+ *
  *   weight, fp32   cast(weight, fp16 -> fp32); an embedding gathers fp16 rows and casts those
  */
 #include "passes/lower_decode.h"
@@ -43,6 +45,40 @@ static Value *emit_binary(Lowering *l, Op *before, OpCode code, Value *x, Value 
     op_set(op, "x", x);
     op_set(op, "y", y);
     return emit(l, op, stem);
+}
+
+/* ---- positions of keys ---- */
+
+static Value *key_range(Lowering *l)
+{
+    if (!l->range) {
+        Module *m = l->f->module;
+        Op *op = op_new_before(l->f, l->f->first, OP_RANGE_1D, (Span){0});
+        op_set(op, "start", inline_int(m, 0));
+        op_set(op, "end", inline_int(m, l->context));
+        op_set(op, "step", inline_int(m, 1));
+        l->range = emit(l, op, "key_positions");
+    }
+    return l->range;
+}
+
+/* How long before the query each key is: [1, T]. */
+static bool lower_distance(Lowering *l, Op *op)
+{
+    Value *old = op->result[0], *range = key_range(l);
+    Value *whole = range ? emit_binary(l, op, OP_SUB, l->position, range, "distance_whole") : NULL;
+    Value *real = whole ? emit_cast(l, op, whole, DT_FP32, "distance_real") : NULL;
+    if (!real)
+        return false;
+    Op *reshape = op_new_before(l->f, op, OP_RESHAPE, op->span);
+    op_set(reshape, "x", real);
+    op_set(reshape, "shape", inline_ints(l->f->module, old->type->dim, old->type->rank));
+    Value *made = emit(l, reshape, "distance");
+    if (!made)
+        return false;
+    value_replace(old, made);
+    op_unlink(op);
+    return true;
 }
 
 /* ---- weights ---- */
@@ -98,7 +134,10 @@ static bool lower_weights(Lowering *l)
 {
     for (Op *op = l->f->first, *next; op; op = next) {
         next = op->next;
-        if (op->code == OP_CONST && is_weight(op->result[0]) && !lower_weight(l, op))
+        if (op->code != OP_CONST || !is_weight(op->result[0]))
+            continue;
+        bool distance = op->literal->weight.kind == WEIGHT_DISTANCE;
+        if (!(distance ? lower_distance(l, op) : lower_weight(l, op)))
             return false;
     }
     for (Op *op = l->f->first; op; op = op->next) {
@@ -215,19 +254,6 @@ static bool lower_cache(Lowering *l, Op *op)
 }
 
 /* ---- the mask ---- */
-
-static Value *key_range(Lowering *l)
-{
-    if (!l->range) {
-        Module *m = l->f->module;
-        Op *op = op_new_before(l->f, l->f->first, OP_RANGE_1D, (Span){0});
-        op_set(op, "start", inline_int(m, 0));
-        op_set(op, "end", inline_int(m, l->context));
-        op_set(op, "step", inline_int(m, 1));
-        l->range = emit(l, op, "key_positions");
-    }
-    return l->range;
-}
 
 /* Keys position - window + 1 .. position. */
 static Value *emit_seen(Lowering *l, Op *before, Value *range, int64_t window)

@@ -56,6 +56,8 @@ static const Bound *bound_constant(Range *r, Value *v)
         return bound_new(r, v, most);
     if (value_literal(v)->weight.kind == WEIGHT_CAUSAL_MASK)
         return bound_new(r, v, -MASKED);
+    if (value_literal(v)->weight.kind == WEIGHT_DISTANCE)
+        return bound_new(r, v, (double)v->type->dim[v->type->rank - 1]);
     int64_t n = type_elements(v->type);
     const float *w = read_weight(r, v);
     Bound *b = bound_new(r, v, most);

@@ -285,7 +285,7 @@ static int primitive_param(const char *params, const char *name, size_t length)
 
 static int primitive_arity(const char *params)
 {
-    int n = 1;
+    int n = *params != 0;
     for (; *params; params++)
         n += *params == ' ';
     return n;

@@ -105,6 +105,7 @@ typedef struct Elab {
     Weight *weights, *first_weight, *last_weight; /* by name, and in order */
     int weight_count, constant_count;
     Symbol *constants; /* names of those in the graph */
+    Value *distance;   /* made when it is first asked for */
     Told *told;
     bool fresh; /* the last error was new, and a note to it is wanted */
     int64_t steps, ops;

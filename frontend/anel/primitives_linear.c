@@ -169,6 +169,20 @@ AnelValue primitive_causal(Elab *e, Call *c)
     return emit(e, op, c->span);
 }
 
+AnelValue primitive_distance(Elab *e, Call *c)
+{
+    static const int64_t dims[2] = {DIM_S, DIM_T};
+    if (!e->distance) {
+        Type t = type_tensor(DT_FP32, 2, dims);
+        WeightRef ref = {.kind = WEIGHT_DISTANCE};
+        e->ops++;
+        e->distance = const_value(e->func, NULL, func_fresh_name(e->func, "distance"), &t,
+                                  literal_weight(&e->module->arena, &ref));
+        e->distance->span = e->distance->def->span = c->span;
+    }
+    return value_tensor(e, e->distance);
+}
+
 AnelValue primitive_softmax(Elab *e, Call *c)
 {
     AnelTensor *x = arg_tensor(e, c, 0);

@@ -1,5 +1,6 @@
 /* The scanner. It decides which line ends end a statement: not those within ( ) and [ ], not those behind a
- * token that cannot end one (an operator, a comma, `=`), and not those before `else`, `->` and `{`. */
+ * token that cannot end one (an operator, a comma, `=`), and not those before an operator, `else`, `->` and
+ * `{`: no statement begins with these. */
 #include "frontend/anel/ast.h"
 
 #include <string.h>
@@ -20,7 +21,13 @@ static bool continues(int token)
     }
 }
 
-/* Whether `else`, `->` or `{` is what comes next, over blanks, line ends and comments. */
+static bool is_word(const char *p, const char *word)
+{
+    size_t n = strlen(word);
+    return strncmp(p, word, n) == 0 && strchr(" \t\r\n{(\"", p[n]);
+}
+
+/* Whether an operator, `else`, `->` or `{` is what comes next, over blanks, line ends and comments. */
 static bool goes_on(const char *p)
 {
     for (;;) {
@@ -29,9 +36,11 @@ static bool goes_on(const char *p)
             break;
         p += strcspn(p, "\n");
     }
-    if (p[0] == '{' || (p[0] == '-' && p[1] == '>'))
+    if (*p && strchr("{+-*/%<>", *p))
         return true;
-    return strncmp(p, "else", 4) == 0 && strchr(" \t\r\n{(\"", p[4]);
+    if ((p[0] == '=' || p[0] == '!') && p[1] == '=')
+        return true;
+    return is_word(p, "else") || is_word(p, "and") || is_word(p, "or");
 }
 
 static uint32_t offset(const Scanner *s, const char *p)

@@ -340,7 +340,7 @@ void mil_reference_scalar(Reader *r, Span key, Scalar kind, Span at)
         w->window = window.literal ? window.literal->ints[0] : 0;
     } else {
         diag_error(r->diags, key,
-                   "WEIGHT takes name = \"..\" and transposed = true, CAUSAL_MASK takes window = 0");
+                   "WEIGHT takes name = \"..\" and transposed = true, CAUSAL_MASK window = 0, DISTANCE transposed");
     }
 }
 
@@ -352,14 +352,16 @@ Constant mil_reference_end(Reader *r, const Type *type, LiteralKind kind, Weight
     r->reference = (Reference){0};
     ref.weight.kind = weight;
     int needs = kind == LIT_BLOB          ? SEEN_PATH | SEEN_OFFSET
-                : weight == WEIGHT_TENSOR ? SEEN_NAME
-                                          : SEEN_WINDOW;
-    int allows = kind == LIT_WEIGHT && weight == WEIGHT_TENSOR ? needs | SEEN_TRANSPOSED : needs;
+                : weight == WEIGHT_TENSOR   ? SEEN_NAME
+                : weight == WEIGHT_DISTANCE ? 0
+                                            : SEEN_WINDOW;
+    int allows = kind == LIT_WEIGHT && weight != WEIGHT_CAUSAL_MASK ? needs | SEEN_TRANSPOSED : needs;
     if ((ref.seen & needs) != needs || (ref.seen & ~allows)) {
         diag_error(r->diags, at, "expected %s",
                    kind == LIT_BLOB          ? "BLOBFILE(path = .., offset = ..)"
-                   : weight == WEIGHT_TENSOR ? "WEIGHT(name = \"..\")"
-                                             : "CAUSAL_MASK(window = 0)");
+                   : weight == WEIGHT_TENSOR   ? "WEIGHT(name = \"..\")"
+                   : weight == WEIGHT_DISTANCE ? "DISTANCE()"
+                                               : "CAUSAL_MASK(window = 0)");
         return c;
     }
     Arena *a = &r->m->arena;

@@ -67,6 +67,7 @@ static int scan(Reader *r, union MIL_YYSTYPE *value, const char **from)
             "BLOBFILE"              { TOKEN(BLOBFILE); }
             "WEIGHT"                { TOKEN(r->model ? WEIGHT : NAME); }
             "CAUSAL_MASK"           { TOKEN(r->model ? CAUSAL_MASK : NAME); }
+            "DISTANCE"              { TOKEN(r->model ? DISTANCE : NAME); }
             "S" | "T"               { TOKEN(r->model ? SYMBOL : NAME); }
             name                    { TOKEN(word(value, *from, (size_t)(cursor - *from))); }
 

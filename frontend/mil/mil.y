@@ -35,7 +35,7 @@ static void mil_yyerror(Span *at, Reader *r, const char *message);
 %token <dtype> DTYPE "an element type"
 %token NAME "a name" INTEGER "a number" REAL "a number with a point" STRING "a string" BOOLEAN "true or false"
 %token UNBOUNDED "inf" NEGATIVE "-inf"
-%token BLOBFILE "BLOBFILE" WEIGHT "WEIGHT" CAUSAL_MASK "CAUSAL_MASK" SYMBOL "S or T"
+%token BLOBFILE "BLOBFILE" WEIGHT "WEIGHT" CAUSAL_MASK "CAUSAL_MASK" DISTANCE "DISTANCE" SYMBOL "S or T"
 
 %type <type> type type_open
 %type <dims> dims dim_list types
@@ -179,6 +179,9 @@ constant:
   | type '(' WEIGHT '(' weight_args ')' ')' { $$ = mil_reference_end(r, $1, LIT_WEIGHT, WEIGHT_TENSOR, @$); }
   | type '(' CAUSAL_MASK '(' weight_args ')' ')'
     { $$ = mil_reference_end(r, $1, LIT_WEIGHT, WEIGHT_CAUSAL_MASK, @$); }
+  | type '(' DISTANCE '(' ')' ')' { $$ = mil_reference_end(r, $1, LIT_WEIGHT, WEIGHT_DISTANCE, @$); }
+  | type '(' DISTANCE '(' weight_args ')' ')'
+    { $$ = mil_reference_end(r, $1, LIT_WEIGHT, WEIGHT_DISTANCE, @$); }
 
 type_open:
     type '(' { mil_literal_begin(r, $1); }
@@ -253,6 +256,7 @@ name:
   | BLOBFILE
   | WEIGHT
   | CAUSAL_MASK
+  | DISTANCE
   | SYMBOL
 
 %%

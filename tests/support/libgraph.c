@@ -45,6 +45,12 @@ static bool load_constant(Run *r, Value *v)
     }
     Tensor *t = new_tensor(r, v->type);
     v->mark = t;
+    if (l->kind == LIT_WEIGHT && l->weight.kind == WEIGHT_DISTANCE) {
+        int64_t keys = t->dim[t->rank - 1];
+        for (int64_t i = 0; i < t->count; i++)
+            tensor_put(t, i, (double)(i / keys - i % keys));
+        return true;
+    }
     if (l->kind == LIT_WEIGHT)
         return load_weight(r, v, t);
     for (int64_t i = 0; i < t->count; i++)
