@@ -85,7 +85,8 @@ static double take_factor(Bias *b)
     Op *mul = def_of(b->x, OP_MUL);
     double factor;
     for (int i = 0; mul && b->x->uses == 1 && i < 2; i++)
-        if (op_arg(mul, i ? "x" : "y")->type->rank == 0 && const_number(op_arg(mul, i ? "x" : "y"), &factor)) {
+        if (op_arg(mul, i ? "x" : "y")->type->rank == 0 &&
+            const_number(op_arg(mul, i ? "x" : "y"), &factor)) {
             b->x = op_arg(mul, i ? "y" : "x");
             return factor;
         }

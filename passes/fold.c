@@ -80,8 +80,8 @@ static double table_at(const Value *v, const Type *result, int64_t at)
 static bool make_table(Fold *f, Op *op, const double *numbers, size_t count)
 {
     Value *old = op->result[0];
-    Value *v = const_value(f->f, op, old->name, old->type,
-                           literal_floats(&f->f->module->arena, numbers, count));
+    Value *v =
+        const_value(f->f, op, old->name, old->type, literal_floats(&f->f->module->arena, numbers, count));
     v->span = v->def->span = op->span;
     return becomes(f, op, v, "constants computed");
 }

@@ -201,7 +201,13 @@ AnelValue primitive_softmax(Elab *e, Call *c)
 
 /* ---- normalisation and activation ---- */
 
-/* gamma or beta: [D], or NULL where it is none. False: an error. */
+/* No constant: `scale + 1`, say. */
+static bool is_computed(const AnelValue *v)
+{
+    return v->kind == ANEL_TENSOR && v->tensor->value && !value_is_const(v->tensor->value);
+}
+
+/* gamma or beta: [D], or NULL where it is none or computed. False: an error. */
 static bool norm_arg(Elab *e, Call *c, int i, int64_t length, Value **out)
 {
     *out = NULL;
@@ -216,8 +222,27 @@ static bool norm_arg(Elab *e, Call *c, int i, int64_t length, Value **out)
                    dims_string(e, &type));
         return false;
     }
-    *out = tensor_value(e, t, c->at[i]);
+    if (!is_computed(&c->arg[i]))
+        *out = tensor_value(e, t, c->at[i]);
     return true;
+}
+
+/* Scale and shift that are computed are applied behind the norm, along its axis. */
+static AnelValue apply_computed(Elab *e, Call *c, AnelValue y, int axes_behind)
+{
+    static const char *const operators[] = {"*", "+"};
+    for (int i = 0; i < 2 && y.kind == ANEL_TENSOR; i++) {
+        AnelValue by = c->arg[1 + i];
+        if (!is_computed(&by) && !is_computed(&c->arg[1]))
+            continue;
+        if (by.kind == ANEL_TENSOR && axes_behind) {
+            int64_t dims[IR_MAX_RANK] = {tensor_type(by.tensor).dim[0], 1, 1, 1, 1, 1, 1, 1};
+            by = emit_reshape(e, by.tensor, axes_behind + 1, dims, c->span);
+        }
+        if (by.kind == ANEL_TENSOR)
+            y = emit_arithmetic(e, operators[i], &y, &by, c->span);
+    }
+    return y;
 }
 
 AnelValue primitive_normalize(Elab *e, Call *c)
@@ -235,6 +260,8 @@ AnelValue primitive_normalize(Elab *e, Call *c)
         return value_error;
     if (!(epsilon >= 0 && epsilon < 1))
         return elab_error(e, c->given[3] ? c->at[3] : c->span, "normalize: epsilon must be from 0 to 1");
+    if (is_computed(&c->arg[1]))
+        beta = NULL; /* the scale comes first */
     int64_t axes[1] = {axis == t.rank - 1 ? -1 : axis};
     Value *v = tensor_value(e, x, c->at[0]);
     Op *op = begin_op(e, OP_LAYER_NORM, c->span);
@@ -243,7 +270,7 @@ AnelValue primitive_normalize(Elab *e, Call *c)
     op_set(op, "gamma", gamma);
     op_set(op, "beta", beta);
     op_set(op, "epsilon", inline_float(e->module, DT_FP32, epsilon));
-    return emit(e, op, c->span);
+    return apply_computed(e, c, emit(e, op, c->span), t.rank - 1 - axis);
 }
 
 static AnelValue emit_gelu(Elab *e, Call *c, const char *mode)

@@ -340,7 +340,7 @@ void mil_reference_scalar(Reader *r, Span key, Scalar kind, Span at)
         w->window = window.literal ? window.literal->ints[0] : 0;
     } else {
         diag_error(r->diags, key,
-                   "WEIGHT takes name = \"..\" and transposed = true, CAUSAL_MASK window = 0, DISTANCE transposed");
+                   "WEIGHT takes name = \"..\" and transposed, CAUSAL_MASK window, DISTANCE transposed");
     }
 }
 
