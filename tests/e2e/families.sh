@@ -49,7 +49,8 @@ for type in f32 f16; do
 done
 # Its logits are those of the numbers that Q8_0 stores (families/make.py).
 rm -rf "$T/p.pkg"
-check "llama, GGUF q8_0, compiles" anec models/llama.anel --weights "$data/tiny_llama_q8.gguf" -q -o "$T/p.pkg"
+check "llama, GGUF q8_0, compiles" \
+    anec models/llama.anel --weights "$data/tiny_llama_q8.gguf" -q -o "$T/p.pkg"
 compare "llama, GGUF q8_0" tests/e2e/inputs/tiny_llama_q8_logits.json 5e-3
 rm -rf "$T/p.pkg"
 check "GPT-2, PyTorch, compiles" anec models/gpt2.anel --weights "$data/tiny_gpt2.bin" -q -o "$T/p.pkg" \

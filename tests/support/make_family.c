@@ -491,7 +491,8 @@ static const struct {
      "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"hidden_size\":32,\"vocab_size\":96,"
      "\"max_position_embeddings\":64,\"multi_query\":true,\"parallel_attn\":true,\"bias\":false"},
     {"falcon-new", "falcon", "transformer.", falcon_new,
-     "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_kv_heads\":2,\"hidden_size\":32,\"vocab_size\":96,"
+     "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_kv_heads\":2,\"hidden_size\":32,"
+     "\"vocab_size\":96,"
      "\"max_position_embeddings\":64,\"new_decoder_architecture\":true,\"bias\":false"},
     {"falcon-rw", "falcon", "transformer.", falcon_rw,
      "\"n_layer\":2,\"n_head\":4,\"hidden_size\":32,\"vocab_size\":96,\"max_position_embeddings\":64,"
