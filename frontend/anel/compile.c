@@ -213,6 +213,7 @@ static void run_model(Elab *e, Unit *unit, const Node *model, AnelModel *out)
         out->weight = weights_list(e);
         out->weights = e->weight_count;
     }
+    tokens_clear(e->func);
     leave_scope(e);
     e->frame = NULL;
 }

@@ -238,6 +238,13 @@ AnelValue emit_elementwise(Elab *e, OpCode code, const char *verb, const AnelVal
 AnelValue emit_reshape(Elab *e, const AnelTensor *x, int rank, const int64_t *dims, Span at);
 AnelValue emit_transpose(Elab *e, const AnelTensor *x, const int64_t *perm, Span at);
 
+/* ---- tokens.c ---- */
+
+/* Called with each new op: an error where tokens would be mixed that must not know of each other. */
+bool tokens_follow(Elab *e, const Op *op, Span at);
+/* Takes back what it noted in Value.mark. */
+void tokens_clear(Func *f);
+
 /* ---- primitives.c ---- */
 
 enum { MAX_ARGS = 8 };

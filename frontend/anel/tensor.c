@@ -40,6 +40,10 @@ AnelValue emit(Elab *e, Op *op, Span at)
         op_unlink(op);
         return elab_error(e, at, "%s", err.text);
     }
+    if (!tokens_follow(e, op, at)) {
+        op_unlink(op);
+        return value_error;
+    }
     if (op->results == 1)
         return value_tensor(e, op->result[0]);
     AnelValue *item = arena_many(&e->scratch, (size_t)op->results, AnelValue);
