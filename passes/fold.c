@@ -178,8 +178,32 @@ static bool fold_transpose(Fold *f, Op *op)
     return becomes(f, op, op_arg(op, "x"), "moves that move nothing");
 }
 
+/* A weight with axes of length 1 among its own. No matrix: what reads one may turn it. */
+static bool fold_weight_shape(Fold *f, Op *op)
+{
+    Value *w = op_arg(op, "x"), *old = op->result[0];
+    const Type *from = w->type, *to = old->type;
+    if (!is_weight(w) || value_literal(w)->weight.kind != WEIGHT_TENSOR || to->rank < 3)
+        return false;
+    for (int i = 0, k = 0; i < from->rank || k < to->rank;) {
+        if (i < from->rank && from->dim[i] == 1)
+            i++;
+        else if (k < to->rank && to->dim[k] == 1)
+            k++;
+        else if (i < from->rank && k < to->rank && from->dim[i] == to->dim[k])
+            i++, k++;
+        else
+            return false;
+    }
+    Value *v = const_value(f->f, op, old->name, to, value_literal(w));
+    v->span = v->def->span = op->span;
+    return becomes(f, op, v, "weights shaped");
+}
+
 static bool fold_reshape(Fold *f, Op *op)
 {
+    if (fold_weight_shape(f, op))
+        return true;
     Op *before = def_of(op_arg(op, "x"), OP_RESHAPE);
     const Type *to = op->result[0]->type;
     if (before) { /* the shape may have lengths that are copied from x: spelled out */

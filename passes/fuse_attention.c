@@ -8,6 +8,7 @@
  * What does not (tables of angles) goes in from outside. The linears all read one x, which is the program's
  * input. Forwards, it goes on to the output projection. */
 #include "passes/bias.h"
+#include "passes/head_norm.h"
 #include "passes/match.h"
 #include "passes/region.h"
 #include "passes/support.h"
@@ -225,7 +226,12 @@ static bool grow(Region *r, Op *softmax, Value **x, Value **out)
 bool pass_fuse_attention(Pipeline *p)
 {
     Arena scratch = {0};
+    Error err;
     bias_factor(p->graph);
+    if (!head_norms(p->graph, &err)) {
+        diag_error(p->diags, p->graph->span, "%s", err.text);
+        return false;
+    }
     users_index(p->graph, &scratch);
     for (Op *op = p->graph->first; op; op = op->next) {
         Region r;

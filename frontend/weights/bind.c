@@ -5,6 +5,8 @@
 
 #include <uthash.h>
 
+#include "base/text.h"
+
 /* One weight of the model and its tensor. */
 typedef struct Bind {
     const char *name; /* as the model says it */
@@ -125,15 +127,34 @@ static void resolve(Bound *b, Diags *diags)
     }
 }
 
+/* One error for all of them: a model that lacks a layer has many. */
 static void report_surplus(Bound *b, Diags *diags)
 {
+    enum { SHOWN = 4 };
+    const Tensor *first = NULL;
+    Text names = {0};
+    char text[128];
+    size_t count = 0;
     for (size_t i = 0; i < weights_count(b->weights); i++) {
         const Tensor *t = weights_at(b->weights, i);
-        char text[128];
-        if (!b->used[i] && !weights_is_buffer(t))
-            diag_error(diags, (Span){0}, "%s: tensor %s, %s, is not used by the model", t->file, t->name,
-                       tensor_describe(t, text, sizeof text));
+        if (b->used[i] || weights_is_buffer(t))
+            continue;
+        first = first ? first : t;
+        if (count++ < SHOWN)
+            text_printf(&names, "%s%s %s", count > 1 ? ", " : "", t->name,
+                        tensor_describe(t, text, sizeof text));
     }
+    if (count == 1)
+        diag_error(diags, (Span){0}, "%s: tensor %s, %s, is not used by the model", first->file, first->name,
+                   tensor_describe(first, text, sizeof text));
+    else if (count)
+        diag_error(diags, (Span){0}, "%s: %zu tensors of the checkpoint are not used by the model: %s%s",
+                   first->file, count, text_cstr(&names), count > SHOWN ? " ..." : "");
+    if (count)
+        diag_note(diags, (Span){0},
+                  "what is meant to be left out is declared and not used: weight spare \"%s\" [its lengths]",
+                  first->name);
+    text_free(&names);
 }
 
 /* Matrices that were declared alike (Conv1D or Linear) are stored alike. Square ones cannot tell by

@@ -23,9 +23,10 @@ while read -r family model; do
     cp "$T/stdout" "$T/explained"
     layers=2
     [ "$family" != smollm3 ] || layers=4
+    [ "$family" != gemma3 ] || layers=3
     case $family in
     opt-350m) ;;    # its narrow embeddings are projected outside of any pattern
-    cohere | stablelm-12b) ;; # the norms of its heads are put together from many tensors
+    stablelm-12b) ;; # the norms of its heads are put together from many tensors
     *) is_fused "$family" "$layers" ;;
     esac
     for split in 0 5 99; do

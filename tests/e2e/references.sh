@@ -9,10 +9,7 @@ for folder in tests/e2e/inputs/families/*/; do
     check "$family compiles" anec "$model" --weights "$folder" --explain -q -o "$T/p.pkg"
     layers=$(sed -n 's/.*"\(n_layer\|num_hidden_layers\)": \([0-9]*\).*/\2/p' "$folder/config.json")
     sed -n 's/^\([0-9]*\) ANE programs.*/\1/p' "$T/stdout" >"$T/programs"
-    case $family in
-    phi-normed) echo "$layers" ;; # a layer_norm between projections and scores: the profile has none
-    *) echo $((2 * layers)) ;;
-    esac >"$T/expected"
+    echo $((2 * layers)) >"$T/expected"
     check_same "$family: two programs for each layer" "$T/expected" "$T/programs"
     ids=$(sed 's/.*"sequences": \[\[\([0-9, ]*\)\].*/\1/; s/ //g' "$folder/logits.json")
     for split in 0 5 99; do

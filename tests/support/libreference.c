@@ -161,7 +161,7 @@ double *ref_head(Ref *r, const double *x, const double *table, int width, int vo
 static void norm_part(const double *x, double *y, int width, RefNorm kind, double epsilon)
 {
     double mean = 0, variance = 0;
-    for (int i = 0; i < width && kind != REF_RMS; i++)
+    for (int i = 0; i < width && kind != REF_RMS && kind != REF_RMS_1P; i++)
         mean += x[i] / width;
     for (int i = 0; i < width; i++)
         variance += (x[i] - mean) * (x[i] - mean) / width;
@@ -173,10 +173,10 @@ double *ref_norm(Ref *r, const double *x, const char *name, int parts, int width
                  double epsilon)
 {
     int n = parts * width;
+    bool less = kind == REF_LAYER_1P || kind == REF_RMS_1P, shared = kind == REF_RMS_1P || parts == 1;
     const double *w = NULL, *b = NULL;
     if (kind != REF_LAYER_PLAIN)
-        w = ref_weight(r, joined(r, name, "weight"), parts > 1 ? parts : width, parts > 1 ? width : 0, 0.3,
-                       kind == REF_LAYER_1P ? 0 : 1);
+        w = ref_weight(r, joined(r, name, "weight"), shared ? width : parts, shared ? 0 : width, 0.3, !less);
     if (kind == REF_LAYER || kind == REF_LAYER_1P)
         b = ref_weight(r, joined(r, name, "bias"), n, 0, 0.2, 0);
     double *y = rows(r, n);
@@ -184,7 +184,7 @@ double *ref_norm(Ref *r, const double *x, const char *name, int parts, int width
         for (int p = 0; p < parts; p++)
             norm_part(x + t * n + p * width, y + t * n + p * width, width, kind, epsilon);
         for (int i = 0; i < n; i++)
-            y[t * n + i] = y[t * n + i] * (w ? w[i] + (kind == REF_LAYER_1P) : 1) + (b ? b[i] : 0);
+            y[t * n + i] = y[t * n + i] * (w ? w[shared ? i % width : i] + less : 1) + (b ? b[i] : 0);
     }
     return y;
 }

@@ -44,7 +44,8 @@ typedef enum RefNorm {
     REF_LAYER_SCALE, /* weight */
     REF_LAYER_PLAIN, /* neither */
     REF_LAYER_1P,    /* weight + 1, and bias */
-    REF_RMS
+    REF_RMS,         /* weight */
+    REF_RMS_1P       /* weight + 1; one for all parts */
 } RefNorm;
 /* Each row in parts of `width` elements; there are `parts` of them, whose weights follow one another in one
  * tensor, [width] or, with several parts, [parts, width]. */

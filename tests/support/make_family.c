@@ -31,12 +31,16 @@ static double *simple_mlp(Ref *r, const double *x, const char *up, const char *d
 }
 
 /* Llama's: gate_proj, up_proj, down_proj. */
-static double *gated_mlp(Ref *r, const double *x, const char *at)
+static double *gated(Ref *r, const double *x, const char *at, RefActivation kind)
 {
-    double *gate =
-        ref_activation(r, ref_linear(r, x, NAME("%s.gate_proj", at), DIM, INNER, 0), INNER, REF_SILU);
+    double *gate = ref_activation(r, ref_linear(r, x, NAME("%s.gate_proj", at), DIM, INNER, 0), INNER, kind);
     double *up = ref_linear(r, x, NAME("%s.up_proj", at), DIM, INNER, 0);
     return ref_linear(r, ref_product(r, gate, up, INNER), NAME("%s.down_proj", at), INNER, DIM, 0);
+}
+
+static double *gated_mlp(Ref *r, const double *x, const char *at)
+{
+    return gated(r, x, at, REF_SILU);
 }
 
 /* ---- rotary positions, groups of heads ---- */
@@ -48,7 +52,7 @@ typedef struct Rotary {
     int window, flags, out_flags;
 } Rotary;
 
-enum { Q_NORM_NONE, Q_NORM_ALL, Q_NORM_HEADS, Q_NORM_EACH };
+enum { Q_NORM_NONE, Q_NORM_ALL, Q_NORM_HEADS, Q_NORM_EACH, Q_NORM_GEMMA };
 
 static double *head_norms(Ref *r, const double *x, const char *at, int heads, int kind)
 {
@@ -56,6 +60,8 @@ static double *head_norms(Ref *r, const double *x, const char *at, int heads, in
         return ref_norm(r, x, at, 1, heads * D, REF_RMS, 1e-6);
     if (kind == Q_NORM_HEADS)
         return ref_norm(r, x, at, heads, D, REF_LAYER_SCALE, 1e-5);
+    if (kind == Q_NORM_GEMMA)
+        return ref_norm(r, x, at, heads, D, REF_RMS_1P, 1e-6);
     double *out = arena_many(&r->arena, (size_t)(r->count * heads * D), double);
     for (int h = 0; h < heads; h++) { /* a tensor for each head */
         const double *part = ref_norm(r, ref_columns(r, x, heads * D, h * D, D, 1, D),
@@ -209,6 +215,26 @@ static double *smollm3(Ref *r)
         x = ref_sum(r, x, gated_mlp(r, n, NAME("layers.%d.mlp", i)), 1, DIM);
     }
     x = ref_norm(r, x, "norm", 1, DIM, REF_RMS, 1e-6);
+    return ref_head(r, x, table_of(r, "embed_tokens", DIM), DIM, VOCAB);
+}
+
+/* Of three layers the last one sees all, with slower turns; norms around the blocks. */
+static double *gemma3(Ref *r)
+{
+    double *x = ref_scaled(r, ref_embed(r, "embed_tokens", VOCAB, DIM, ids, 0), sqrt(DIM), DIM);
+    for (int i = 0; i < 3; i++) {
+        Rotary a = {GROUPS, D / 2, i < 2 ? 10000 : 1000000, 1 / sqrt(12), 0, false, i < 2 ? 5 : 0, 0, 0};
+        const char *at = NAME("layers.%d", i);
+        double *y = ref_norm(r, x, NAME("%s.input_layernorm", at), 1, DIM, REF_RMS_1P, 1e-6);
+        y = rotary_attention(r, &a, y, NAME("%s.self_attn", at), Q_NORM_GEMMA, "norm");
+        y = ref_norm(r, y, NAME("%s.post_attention_layernorm", at), 1, DIM, REF_RMS_1P, 1e-6);
+        x = ref_sum(r, x, y, 1, DIM);
+        y = ref_norm(r, x, NAME("%s.pre_feedforward_layernorm", at), 1, DIM, REF_RMS_1P, 1e-6);
+        y = gated(r, y, NAME("%s.mlp", at), REF_GELU_TANH);
+        y = ref_norm(r, y, NAME("%s.post_feedforward_layernorm", at), 1, DIM, REF_RMS_1P, 1e-6);
+        x = ref_sum(r, x, y, 1, DIM);
+    }
+    x = ref_norm(r, x, "norm", 1, DIM, REF_RMS_1P, 1e-6);
     return ref_head(r, x, table_of(r, "embed_tokens", DIM), DIM, VOCAB);
 }
 
@@ -525,6 +551,12 @@ static const struct {
      "\"num_hidden_layers\":4,\"num_attention_heads\":4,\"hidden_size\":32,\"intermediate_size\":48,"
      "\"max_position_embeddings\":64,\"vocab_size\":96,\"num_key_value_heads\":2,\"rms_norm_eps\":1e-6,"
      "\"rope_theta\":2000000.0,\"no_rope_layers\":[1,1,1,0]"},
+    {"gemma3", "gemma3", "model.", gemma3,
+     "\"num_attention_heads\":4,\"num_key_value_heads\":2,\"hidden_size\":32,\"intermediate_size\":48,"
+     "\"max_position_embeddings\":64,\"vocab_size\":96,\"head_dim\":8,\"rms_norm_eps\":1e-6,"
+     "\"rope_theta\":1000000,\"rope_local_base_freq\":10000,\"sliding_window\":5,"
+     "\"query_pre_attn_scalar\":12,\"hidden_activation\":\"gelu_pytorch_tanh\",\"num_hidden_layers\":3,"
+     "\"layer_types\":[\"sliding_attention\",\"sliding_attention\",\"full_attention\"]"},
     {"nemotron", "nemotron", "model.", nemotron,
      GROUPED ",\"norm_eps\":1e-5,\"hidden_act\":\"relu2\",\"partial_rotary_factor\":0.5"},
     {"gpt1", "gpt1", "transformer.", gpt1,

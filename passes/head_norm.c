@@ -1,0 +1,131 @@
+#include "passes/head_norm.h"
+
+#include "passes/match.h"
+
+typedef struct Build {
+    Func *f;
+    Op *before;
+    Error *err;
+} Build;
+
+static Value *finish(Build *b, Op *op, const char *stem)
+{
+    return op_infer(op, stem, b->err) ? op->result[0] : NULL;
+}
+
+static Value *unary(Build *b, OpCode code, Value *x, const char *stem)
+{
+    if (!x)
+        return NULL;
+    Op *op = op_new_before(b->f, b->before, code, b->before->span);
+    op_set(op, "x", x);
+    return finish(b, op, stem);
+}
+
+static Value *binary(Build *b, OpCode code, Value *x, Value *y, const char *stem)
+{
+    if (!x || !y)
+        return NULL;
+    Op *op = op_new_before(b->f, b->before, code, b->before->span);
+    op_set(op, "x", x);
+    op_set(op, "y", y);
+    return finish(b, op, stem);
+}
+
+static Value *mean(Build *b, Value *x, const char *stem)
+{
+    int64_t last = -1;
+    if (!x)
+        return NULL;
+    Op *op = op_new_before(b->f, b->before, OP_REDUCE_MEAN, b->before->span);
+    op_set(op, "x", x);
+    op_set(op, "axes", inline_ints(b->f->module, &last, 1));
+    op_set(op, "keep_dims", inline_bool(b->f->module, true));
+    return finish(b, op, stem);
+}
+
+/* ---- layer_norm ---- */
+
+/* Whether v is a projection, moved or scaled. */
+static bool is_projected(const Value *v)
+{
+    while (v->def && v->def->code != OP_LINEAR) {
+        bool plain = is_move(v->def) || v->def->code == OP_CLIP;
+        v = plain ? op_arg(v->def, "x") : NULL;
+        if (!v)
+            return false;
+    }
+    return v->def != NULL;
+}
+
+static bool is_over_last(const Op *norm)
+{
+    int64_t axes[IR_MAX_RANK];
+    int rank = op_arg(norm, "x")->type->rank;
+    return arg_ints(norm, "axes", axes, IR_MAX_RANK) == 1 && (axes[0] == -1 || axes[0] == rank - 1);
+}
+
+static bool expand(Build *b, Op *op)
+{
+    Value *x = op_arg(op, "x"), *old = op->result[0];
+    double epsilon = 1e-5;
+    arg_float(op, "epsilon", &epsilon);
+    Value *centred = binary(b, OP_SUB, x, mean(b, x, "mean"), "centred");
+    Value *variance = mean(b, unary(b, OP_SQUARE, centred, "squares"), "variance");
+    Value *sum = binary(b, OP_ADD, variance, inline_float(b->f->module, DT_FP32, epsilon), "variance");
+    Value *made = binary(b, OP_MUL, centred, unary(b, OP_RSQRT, sum, "inverse"), "normal");
+    if (op_arg(op, "gamma"))
+        made = binary(b, OP_MUL, made, op_arg(op, "gamma"), "normal");
+    if (op_arg(op, "beta"))
+        made = binary(b, OP_ADD, made, op_arg(op, "beta"), "normal");
+    if (!made)
+        return false;
+    value_replace(old, made);
+    op_unlink(op);
+    return true;
+}
+
+/* ---- a stored scale less some number ---- */
+
+static bool distribute(Build *b, Op *op)
+{
+    Value *x = op_arg(op, "x"), *y = op_arg(op, "y"), *old = op->result[0];
+    double number;
+    for (int i = 0; i < 2; i++) {
+        Op *sum = def_of(i ? x : y, OP_ADD);
+        Value *heads = i ? y : x, *w = sum ? op_arg(sum, "x") : NULL, *c = sum ? op_arg(sum, "y") : NULL;
+        if (!sum || heads->type->rank < 3 || !is_weight(w) || c->type->rank || !const_number(c, &number))
+            continue;
+        Value *made = binary(b, OP_ADD, binary(b, OP_MUL, heads, w, "scaled"),
+                             binary(b, OP_MUL, heads, c, "offset"), "normal");
+        if (!made)
+            return false;
+        value_replace(old, made);
+        op_unlink(op);
+        return true;
+    }
+    return true;
+}
+
+bool head_norms(Func *f, Error *err)
+{
+    Build b = {.f = f, .err = err};
+    for (Op *op = f->first, *next; op; op = next) {
+        next = op->next;
+        b.before = op;
+        FOR_EACH_ARG(op, slot)
+            while ((*slot)->forward)
+                *slot = (*slot)->forward;
+        bool ok = true;
+        if (op->code == OP_LAYER_NORM && op->result[0]->type->rank > 2 && is_over_last(op) &&
+            is_projected(op_arg(op, "x")))
+            ok = expand(&b, op);
+        else if (op->code == OP_MUL)
+            ok = distribute(&b, op);
+        if (!ok)
+            return false;
+    }
+    func_settle(f);
+    func_sweep(f);
+    return true;
+}
