@@ -43,6 +43,19 @@ mentioned() # WHAT NAME...
     ok "$what: $#"
 }
 
+# "linear(x, weight, bias)" of each primitive, and of what the manual's tables say.
+sed -n 's/^PRIMITIVE(\([a-z_]*\), "\(.*\)")/\1(\2)/p; s/^ELEMENTWISE(\([a-z_]*\),.*/\1(x)/p' frontend/anel/primitives.def |
+    sed 's/?//g; s/ /, /g' | sort >"$T/primitives"
+sed -n '/^## Primitives/,/^## std/p' "$manual" | grep '^|' | tr '`|' '\n\n' |
+    awk '{ gsub(/\) /, ")\n"); print }' |
+    sed -n 's/ = [^,)]*//g; s/^ *\([a-z_]*([a-z, ]*)\).*/\1/p' | sort -u >"$T/described"
+comm -23 "$T/primitives" "$T/described" >"$T/missing"
+if [ -s "$T/missing" ]; then
+    not_ok "each primitive is in the tables, with its parameters" "$(tr '\n' ' ' <"$T/missing")"
+else
+    ok "each primitive is in the tables, with its parameters"
+fi
+
 # Names hold no blanks.
 # shellcheck disable=SC2046
 mentioned primitive $(sed -n 's/^[PE][A-Z]*(\([a-z_]*\),.*/\1/p' frontend/anel/primitives.def)
