@@ -233,6 +233,8 @@ AnelValue emit(Elab *e, Op *op, Span at);
 Op *begin_op(Elab *e, OpCode code, Span at);
 AnelValue emit_unary(Elab *e, OpCode code, const AnelTensor *x, Span at);
 AnelValue emit_arithmetic(Elab *e, const char *operator, const AnelValue * a, const AnelValue *b, Span at);
+/* < > <= >= */
+AnelValue emit_comparison(Elab *e, const char *operator, const AnelValue * a, const AnelValue *b, Span at);
 AnelValue emit_elementwise(Elab *e, OpCode code, const char *verb, const AnelValue *a, const AnelValue *b,
                            Span at);
 AnelValue emit_reshape(Elab *e, const AnelTensor *x, int rank, const int64_t *dims, Span at);

@@ -91,6 +91,9 @@ static AnelValue join_lists(Elab *e, const Node *n, const AnelValue *a, const An
 
 static AnelValue ordered(Elab *e, const Node *n, const AnelValue *a, const AnelValue *b)
 {
+    bool x_fits = a->kind == ANEL_TENSOR || is_number(a), y_fits = b->kind == ANEL_TENSOR || is_number(b);
+    if ((a->kind == ANEL_TENSOR || b->kind == ANEL_TENSOR) && x_fits && y_fits)
+        return emit_comparison(e, n->text, a, b, n->span);
     if (!is_number(a) || !is_number(b))
         return elab_error(e, n->span, "'%s' compares numbers, not %s and %s", n->text, describe(e, a),
                           describe(e, b));
@@ -140,6 +143,7 @@ AnelValue eval_binary(Elab *e, const Node *n, const AnelValue *a, const AnelValu
 bool eval_truth(Elab *e, const Node *n, bool *out)
 {
     AnelValue v = eval(e, n);
+    bool choice = v.kind == ANEL_TENSOR && tensor_type(v.tensor).dtype == DT_BOOL;
     bool maybe = v.kind == ANEL_TENSOR || v.kind == ANEL_NONE;
     if (v.kind == ANEL_BOOL) {
         *out = v.boolean;
@@ -147,7 +151,9 @@ bool eval_truth(Elab *e, const Node *n, bool *out)
     }
     if (v.kind != ANEL_ERROR)
         elab_error(e, n->span, "a condition is true or false, not %s%s", describe(e, &v),
-                   maybe ? "; compare with none: x != none" : "");
+                   choice  ? "; where(condition, a, b) chooses by element"
+                   : maybe ? "; compare with none: x != none"
+                           : "");
     return false;
 }
 

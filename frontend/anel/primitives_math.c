@@ -87,6 +87,39 @@ AnelValue primitive_clip(Elab *e, Call *c)
     return emit(e, op, c->span);
 }
 
+/* A number or a tensor of floats as an operand; NULL after an error. */
+static Value *choice(Elab *e, Call *c, int i)
+{
+    if (is_number(&c->arg[i]))
+        return inline_float(e->module, DT_FP32, number_of(&c->arg[i]));
+    AnelTensor *x = arg_tensor(e, c, i);
+    if (!x)
+        return NULL;
+    if (dtype_is_float(tensor_type(x).dtype))
+        return tensor_value(e, x, c->at[i]);
+    elab_error(e, c->at[i], "where: this tensor holds no floats; write float(x)");
+    return NULL;
+}
+
+AnelValue primitive_where(Elab *e, Call *c)
+{
+    AnelTensor *condition = arg_tensor(e, c, 0);
+    if (!condition)
+        return value_error;
+    if (tensor_type(condition).dtype != DT_BOOL)
+        return elab_error(e, c->at[0],
+                          "where: the condition is a comparison of tensors, such as x > 0, not %s",
+                          describe(e, &c->arg[0]));
+    Value *a = choice(e, c, 1), *b = a ? choice(e, c, 2) : NULL;
+    if (!b)
+        return value_error;
+    Op *op = begin_op(e, OP_SELECT, c->span);
+    op_set(op, "cond", tensor_value(e, condition, c->at[0]));
+    op_set(op, "a", a);
+    op_set(op, "b", b);
+    return emit(e, op, c->span);
+}
+
 static AnelValue whole_part(Elab *e, Call *c, OpCode code, double (*round_to)(double))
 {
     if (c->arg[0].kind == ANEL_TENSOR)

@@ -151,8 +151,27 @@ static AnelValue divide_by_number(Elab *e, const AnelValue *a, const AnelValue *
     return emit_elementwise(e, OP_MUL, "divide", a, &inverse, at);
 }
 
+static bool is_truth(const AnelValue *v)
+{
+    return v->kind == ANEL_TENSOR && tensor_type(v->tensor).dtype == DT_BOOL;
+}
+
+AnelValue emit_comparison(Elab *e, const char *operator, const AnelValue * a, const AnelValue *b, Span at)
+{
+    OpCode code = strcmp(operator, "<") == 0    ? OP_LESS
+                  : strcmp(operator, "<=") == 0 ? OP_LESS_EQUAL
+                  : strcmp(operator, ">") == 0  ? OP_GREATER
+                                                : OP_GREATER_EQUAL;
+    if (is_truth(a) || is_truth(b))
+        return elab_error(e, at, "'%s' compares numbers, and this tensor is a comparison itself", operator);
+    return emit_elementwise(e, code, "compare", a, b, at);
+}
+
 AnelValue emit_arithmetic(Elab *e, const char *operator, const AnelValue * a, const AnelValue *b, Span at)
 {
+    if (is_truth(a) || is_truth(b))
+        return elab_error(e, at,
+                          "a comparison of tensors is for where(condition, a, b); float(x) makes 0 and 1 of it");
     bool wholes = !dtype_is_float(common_type(a, b));
     if (strcmp(operator, "/") == 0 && wholes)
         return elab_error(e, at, "tensors of whole numbers are not divided; write float(x)");

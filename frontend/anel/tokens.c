@@ -100,6 +100,22 @@ static Hidden hidden_common(const Op *op)
     return common;
 }
 
+/* What a choice has where a key is hidden: a number may be as good as a mask. */
+static Hidden hidden_branch(const Op *op, const char *key)
+{
+    double number;
+    if (arg_float(op, key, &number))
+        return number == 0 ? HIDDEN_ZERO : number <= MASKED ? HIDDEN_MASKED : HIDDEN_ANY;
+    return hidden_of(op_arg(op, key));
+}
+
+static Hidden hidden_choice(const Op *op)
+{
+    Hidden a = hidden_branch(op, "a"), b = hidden_branch(op, "b");
+    bool known = value_is_const(op_arg(op, "a")) ? b == HIDDEN_ANY : a == HIDDEN_ANY;
+    return a == b ? a : known ? HIDDEN_ANY : HIDDEN_SPOILED;
+}
+
 static Hidden hidden_after(const Op *op)
 {
     switch (op->code) {
@@ -112,6 +128,7 @@ static Hidden hidden_after(const Op *op)
         return hidden_of(op_arg(op, "x")) == HIDDEN_MASKED || hidden_of(op_arg(op, "y")) == HIDDEN_MASKED
                    ? HIDDEN_MASKED
                    : hidden_common(op);
+    case OP_SELECT: return hidden_choice(op);
     case OP_MAXIMUM:
     case OP_POW: return hidden_common(op) == HIDDEN_ANY ? HIDDEN_ANY : HIDDEN_SPOILED;
     default: break;

@@ -44,8 +44,8 @@ mentioned() # WHAT NAME...
 }
 
 # "linear(x, weight, bias)" of each primitive, and of what the manual's tables say.
-sed -n 's/^PRIMITIVE(\([a-z_]*\), "\(.*\)")/\1(\2)/p; s/^ELEMENTWISE(\([a-z_]*\),.*/\1(x)/p' frontend/anel/primitives.def |
-    sed 's/?//g; s/ /, /g' | sort >"$T/primitives"
+sed -n 's/^PRIMITIVE(\([a-z_]*\), "\(.*\)")/\1(\2)/p; s/^ELEMENTWISE(\([a-z_]*\),.*/\1(x)/p' \
+    frontend/anel/primitives.def | sed 's/?//g; s/ /, /g' | sort >"$T/primitives"
 sed -n '/^## Primitives/,/^## std/p' "$manual" | grep '^|' | tr '`|' '\n\n' |
     awk '{ gsub(/\) /, ")\n"); print }' |
     sed -n 's/ = [^,)]*//g; s/^ *\([a-z_]*([a-z, ]*)\).*/\1/p' | sort -u >"$T/described"

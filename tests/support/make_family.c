@@ -238,6 +238,46 @@ static double *gemma3(Ref *r)
     return ref_head(r, x, table_of(r, "embed_tokens", DIM), DIM, VOCAB);
 }
 
+/* Two of four MLPs count for each token. */
+static double *mixture(Ref *r, const double *x, const char *at)
+{
+    enum { EXPERTS = 4 };
+    double *score = ref_linear(r, x, NAME("%s.gate", at), DIM, EXPERTS, 0), *sum = ref_scaled(r, x, 0, DIM);
+    for (int j = 0; j < EXPERTS; j++) {
+        double *gate = ref_linear(r, x, NAME("%s.experts.%d.w1", at, j), DIM, INNER, 0);
+        double *up = ref_linear(r, x, NAME("%s.experts.%d.w3", at, j), DIM, INNER, 0);
+        double *h = ref_product(r, ref_activation(r, gate, INNER, REF_SILU), up, INNER);
+        double *y = ref_linear(r, h, NAME("%s.experts.%d.w2", at, j), INNER, DIM, 0);
+        for (int t = 0; t < r->count; t++) {
+            const double *s = score + t * EXPERTS;
+            double rival = -INFINITY, better = 0;
+            for (int i = 0; i < EXPERTS; i++) {
+                better += s[i] > s[j];
+                if (i != j)
+                    rival = fmax(rival, s[i]);
+            }
+            double share = better < 2 ? 1 / (1 + exp(rival - s[j])) : 0; /* of the best two */
+            for (int i = 0; i < DIM; i++)
+                sum[t * DIM + i] += share * y[t * DIM + i];
+        }
+    }
+    return sum;
+}
+
+static double *mixtral(Ref *r)
+{
+    Rotary a = {GROUPS, D / 2, 1000000, 0, 0, false, 0, 0, 0};
+    double *x = ref_embed(r, "embed_tokens", VOCAB, DIM, ids, 0);
+    for (int i = 0; i < LAYERS; i++) {
+        double *n = ref_norm(r, x, NAME("layers.%d.input_layernorm", i), 1, DIM, REF_RMS, 1e-5);
+        x = ref_sum(r, x, rotary_attention(r, &a, n, NAME("layers.%d.self_attn", i), 0, NULL), 1, DIM);
+        n = ref_norm(r, x, NAME("layers.%d.post_attention_layernorm", i), 1, DIM, REF_RMS, 1e-5);
+        x = ref_sum(r, x, mixture(r, n, NAME("layers.%d.block_sparse_moe", i)), 1, DIM);
+    }
+    x = ref_norm(r, x, "norm", 1, DIM, REF_RMS, 1e-5);
+    return ref_head(r, x, table_of(r, "lm_head", DIM), DIM, VOCAB);
+}
+
 static double *nemotron(Ref *r)
 {
     Rotary a = {GROUPS, D / 4, 10000, 0, 0, false, 0, 0, 0};
@@ -551,6 +591,8 @@ static const struct {
      "\"num_hidden_layers\":4,\"num_attention_heads\":4,\"hidden_size\":32,\"intermediate_size\":48,"
      "\"max_position_embeddings\":64,\"vocab_size\":96,\"num_key_value_heads\":2,\"rms_norm_eps\":1e-6,"
      "\"rope_theta\":2000000.0,\"no_rope_layers\":[1,1,1,0]"},
+    {"mixtral", "mixtral", "model.", mixtral,
+     GROUPED ",\"rms_norm_eps\":1e-5,\"num_local_experts\":4,\"num_experts_per_tok\":2"},
     {"gemma3", "gemma3", "model.", gemma3,
      "\"num_attention_heads\":4,\"num_key_value_heads\":2,\"hidden_size\":32,\"intermediate_size\":48,"
      "\"max_position_embeddings\":64,\"vocab_size\":96,\"head_dim\":8,\"rms_norm_eps\":1e-6,"

@@ -7,11 +7,11 @@ syn keyword anelKeyword import model layer weight buckets return for in if else 
 syn keyword anelConstant true false none
 syn keyword anelPredefined token position S T
 syn keyword anelPrimitive embed linear matmul reshape transpose split concat slice repeat
-syn keyword anelPrimitive split_heads merge_heads cache causal softmax normalize gelu gelu_tanh sum
+syn keyword anelPrimitive where split_heads merge_heads cache causal distance softmax normalize gelu gelu_tanh sum
 syn keyword anelPrimitive mean reduce_max reduce_min min max clip floor ceil float int len shape
 syn keyword anelPrimitive tensor assert abs cos erf exp log relu rsqrt sigmoid silu sin softplus
 syn keyword anelPrimitive sqrt square tanh config
-syn keyword anelLayer dense conv1d layer_norm rms_norm activation attend rope_frequencies
+syn keyword anelLayer dense conv1d layer_norm rms_norm activation attend alibi alibi_slopes top contains rope_frequencies
 syn keyword anelLayer rope_angles rotate rotate_pairs
 syn match anelNumber "\<\d\+\(\.\d\+\)\?\([eE][-+]\?\d\+\)\?\>"
 syn region anelString start=+"+ skip=+\\.+ end=+"+ oneline contains=anelTemplate
