@@ -171,7 +171,7 @@ AnelValue emit_arithmetic(Elab *e, const char *operator, const AnelValue * a, co
 {
     if (is_truth(a) || is_truth(b))
         return elab_error(e, at,
-                          "a comparison of tensors is for where(condition, a, b); float(x) makes 0 and 1 of it");
+                          "a comparison of tensors is for where(condition, a, b); float(x) is 0 and 1 of it");
     bool wholes = !dtype_is_float(common_type(a, b));
     if (strcmp(operator, "/") == 0 && wholes)
         return elab_error(e, at, "tensors of whole numbers are not divided; write float(x)");
