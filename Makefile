@@ -30,6 +30,8 @@ else
   BISON     ?= bison
   BASEFLAGS += -D_GNU_SOURCE
   LIBS      += -lcrypto -ldl
+  # Test programs hold doubles of Apple's functions (tests/support/libane.c), found by name at run time.
+  EXPORT    := -rdynamic
 endif
 RE2C ?= re2c
 
@@ -129,12 +131,12 @@ $(TOOLS): $(BUILD)/%: $(LIBRARY)
 $(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(SAY) '  LD      $@'
-	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $^ $(EXPORT) $(LIBS) $(LDFLAGS)
 
 $(AIDS): $(BUILD)/tests/%: $(BUILD)/obj/tests/support/%.o $(SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(SAY) '  LD      $@'
-	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $^ $(EXPORT) $(LIBS) $(LDFLAGS)
 
 ifdef FUZZER
 $(REPLAYS): $(BUILD)/tests/%: $(BUILD)/obj/tests/fuzz/%.o $(SUPPORT) $(LIBRARY)

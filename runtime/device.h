@@ -34,6 +34,8 @@ typedef struct BlobResolver {
     bool (*find)(void *context, const char *path, uint64_t offset, DType dtype, int64_t elements,
                  const void **data, Error *err);
     void *context;
+    /* The whole file, as `find` names it; the same lifetime. Only devices that hand files on need it. */
+    bool (*file)(void *context, const char *path, const void **data, size_t *size, Error *err);
 } BlobResolver;
 
 typedef enum PortKind { PORT_INPUT, PORT_OUTPUT, PORT_STATE } PortKind;
@@ -110,5 +112,11 @@ void device_close(Device *d);   /* after all its kernels; NULL is allowed */
 /* ---- runtime/cpu/ ---- */
 
 MUST_USE Device *cpu_device_open(const DeviceOptions *options, Error *err); /* NULL options: all defaults */
+
+/* ---- runtime/ane/ ---- */
+
+/* Apple's Neural Engine through its private framework. `library` is NULL, or for tests what apple_open takes
+ * (runtime/ane/objc.h). Fails where there is none, saying why. */
+MUST_USE Device *ane_device_open(const char *library, Error *err);
 
 #endif

@@ -247,21 +247,42 @@ const Func *package_function(Package *p, const Program *program, const char *fun
     return f;
 }
 
+/* The mapping of the file that MIL calls @model_path/PATH. */
+static FileMap *find_blob_file(Package *p, const char *path, const char **name, Error *err)
+{
+    static const char root[] = "@model_path/";
+    const ListedFile *f =
+        strncmp(path, root, strlen(root)) == 0 ? manifest_find(&p->manifest, path + strlen(root)) : NULL;
+    if (!f) {
+        error_set(err, "%s: not a file of the package", path);
+        return NULL;
+    }
+    int i = (int)(f - p->manifest.file);
+    *name = f->path;
+    return map_file(p, i, err) ? &p->map[i] : NULL;
+}
+
+bool package_file(void *package, const char *path, const void **data, size_t *size, Error *err)
+{
+    const char *name;
+    const FileMap *map = find_blob_file(package, path, &name, err);
+    if (!map)
+        return false;
+    *data = map->data;
+    *size = map->size;
+    return true;
+}
+
 bool package_blob(void *package, const char *path, uint64_t offset, DType dtype, int64_t elements,
                   const void **data, Error *err)
 {
-    static const char root[] = "@model_path/";
-    Package *p = package;
-    const ListedFile *f =
-        strncmp(path, root, strlen(root)) == 0 ? manifest_find(&p->manifest, path + strlen(root)) : NULL;
-    if (!f)
-        return error_set(err, "%s: not a file of the package", path);
-    int i = (int)(f - p->manifest.file);
+    const char *name;
     const uint8_t *bytes;
-    if (!map_file(p, i, err))
+    const FileMap *map = find_blob_file(package, path, &name, err);
+    if (!map)
         return false;
-    if (!blob_find(&p->map[i], offset, dtype, elements, &bytes, err))
-        return error_prefix(err, "%s", f->path);
+    if (!blob_find(map, offset, dtype, elements, &bytes, err))
+        return error_prefix(err, "%s", name);
     *data = bytes;
     return true;
 }

@@ -24,6 +24,8 @@ MUST_USE const Func *package_function(Package *p, const Program *program, const 
 
 /* The payload behind BLOBFILE(path, offset) with `elements` elements of `dtype`; mapped, valid until
  * package_close. */
+/* A BlobResolver's `file`. */
+MUST_USE bool package_file(void *package, const char *path, const void **data, size_t *size, Error *err);
 MUST_USE bool package_blob(void *package, const char *path, uint64_t offset, DType dtype, int64_t elements,
                            const void **data, Error *err);
 

@@ -7,7 +7,7 @@
 
 struct Session {
     Package *package;
-    Device *device;
+    Device *device, *ane; /* ane NULL: none */
     const Plan *plan;
     const Trace *trace;
     void **state;           /* one per plan state */
@@ -47,6 +47,11 @@ void session_free(Session *s)
     free(s->stage);
     free(s->state);
     free(s);
+}
+
+void session_use_ane(Session *s, Device *ane)
+{
+    s->ane = ane;
 }
 
 void session_trace(Session *s, const Trace *trace)
@@ -92,7 +97,7 @@ static Stage *get_stage(Session *s, const Entry *e, Error *err)
 {
     Stage **slot = &s->stage[e - s->plan->entry];
     if (!*slot)
-        *slot = stage_new(s->package, s->device, e, s->state, err);
+        *slot = stage_new(s->package, s->device, s->ane, e, s->state, err);
     return *slot;
 }
 

@@ -12,6 +12,10 @@ typedef struct Session Session;
 MUST_USE Session *session_new(Package *package, Device *device, Error *err);
 void session_free(Session *s); /* NULL is allowed */
 
+/* Programs that are meant for the Neural Engine run on `ane` from now on, which must outlive the session; to
+ * be said before the first prefill. */
+void session_use_ane(Session *s, Device *ane);
+
 /* Every step of every later run goes to `trace`, which must outlive the session; NULL: none. */
 void session_trace(Session *s, const Trace *trace);
 

@@ -171,12 +171,13 @@ static void bind_store(Stage *s, Store *out, const CacheStore *c)
     out->from = (const uint16_t *)s->buffer[buffer_index(s->entry, c->buffer)] + c->first * out->columns;
 }
 
-static bool make_step(Stage *s, Package *package, Device *device, int i, Error *err)
+static bool make_step(Stage *s, Package *package, Device *cpu, Device *ane, int i, Error *err)
 {
     const Step *step = &s->entry->step[i];
     Bound *b = &s->bound[i];
-    BlobResolver blobs = {package_blob, package};
+    BlobResolver blobs = {package_blob, package, package_file};
     const Func *f = package_function(package, step->program, step->function, err);
+    Device *device = ane && step->program->place == PLACE_ANE ? ane : cpu;
     b->kernel = f ? device_compile(device, f, &blobs, err) : NULL;
     if (!b->kernel)
         return error_prefix(err, "%s", step->program->name);
@@ -189,7 +190,8 @@ static bool make_step(Stage *s, Package *package, Device *device, int i, Error *
     return true;
 }
 
-Stage *stage_new(Package *package, Device *device, const Entry *entry, void *const *state, Error *err)
+Stage *stage_new(Package *package, Device *cpu, Device *ane, const Entry *entry, void *const *state,
+                 Error *err)
 {
     Stage *s = xcalloc(1, sizeof *s);
     s->entry = entry;
@@ -198,7 +200,7 @@ Stage *stage_new(Package *package, Device *device, const Entry *entry, void *con
     s->bound = xcalloc((size_t)entry->steps, sizeof *s->bound);
     bool ok = place_buffers(s, err);
     for (int i = 0; ok && i < entry->steps; i++)
-        ok = make_step(s, package, device, i, err);
+        ok = make_step(s, package, cpu, ane, i, err);
     if (ok)
         return s;
     stage_free(s);

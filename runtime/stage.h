@@ -8,8 +8,9 @@
 
 typedef struct Stage Stage;
 
-/* `state[i]` is the memory of the plan's i-th state. All three must outlive the stage. */
-MUST_USE Stage *stage_new(Package *package, Device *device, const Entry *entry, void *const *state,
+/* Programs that are meant for the Neural Engine are compiled for `ane`, all others, and where it is NULL all,
+ * for `cpu`. `state[i]` is the memory of the plan's i-th state. All must outlive the stage. */
+MUST_USE Stage *stage_new(Package *package, Device *cpu, Device *ane, const Entry *entry, void *const *state,
                           Error *err);
 void stage_free(Stage *s); /* NULL is allowed */
 

@@ -49,5 +49,12 @@ check_error "anec: --check finds what is missing" 1 "has no tensor" \
 check_error "anerun: no prompt" 2 "give a prompt" anerun x
 check_error "anerun: ids without logits" 2 "needs --logits" anerun x --ids 1,2
 check_error "anerun: a number out of range" 2 "not a number from 0 to 1" anerun x --prompt a --top-p 2
-check_error "anerun: an unknown device" 2 "is not auto or cpu" anerun x --prompt a --device gpu
+check_error "anerun: an unknown device" 2 "is not auto, ane or cpu" anerun x --prompt a --device gpu
+check_error "anerun: what cannot be required" 2 "what can be required" anerun x --prompt a --require gpu
+if [ "$(uname -s)" != Darwin ]; then
+    check_error "anerun: no Neural Engine" 1 "no Neural Engine here" \
+        anerun "$T/made.pkg" --prompt a --device ane
+    check_error "anerun: a Neural Engine is required" 1 "no Neural Engine here" \
+        anerun "$T/made.pkg" --prompt a --require ane
+fi
 finish

@@ -1,5 +1,6 @@
-/* The smallest test harness: CHECK(condition), CHECK_TEXT(got, expected), SKIP(reason); end main with
- * `return check_report();`. A failed check is printed and counted; the program goes on. */
+/* The smallest test harness: CHECK(condition), CHECK_TOLD(condition, format, ...), CHECK_TEXT(got, expected),
+ * SKIP(reason); end main with `return check_report();`. A failed check is printed and counted; the program
+ * goes on. */
 #ifndef TESTS_UNIT_CHECK_H
 #define TESTS_UNIT_CHECK_H
 
@@ -9,9 +10,14 @@
 
 static int check_passed, check_failed, check_skipped;
 
-#define CHECK(condition)                                                                           \
-    ((condition) ? (void)check_passed++                                                            \
+#define CHECK(condition)                                                                                     \
+    ((condition) ? (void)check_passed++                                                                      \
                  : (void)(check_failed++, printf("%s:%d: FAILED: %s\n", __FILE__, __LINE__, #condition)))
+
+#define CHECK_TOLD(condition, ...)                                                                           \
+    ((condition) ? (void)check_passed++                                                                      \
+                 : (void)(check_failed++, printf("%s:%d: FAILED: ", __FILE__, __LINE__),                     \
+                          printf(__VA_ARGS__), putchar('\n')))
 
 #define CHECK_TEXT(got, expected) check_text((got), (expected), __FILE__, __LINE__)
 

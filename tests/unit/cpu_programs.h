@@ -57,7 +57,7 @@ static inline bool find_blob(void *context, const char *path, uint64_t offset, D
     return true;
 }
 
-static const BlobResolver resolver = {find_blob, NULL};
+static const BlobResolver resolver = {.find = find_blob};
 
 /* ---- programs as text ---- */
 

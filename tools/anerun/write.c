@@ -19,7 +19,7 @@
 enum { PROMPT_LIMIT = 64 << 20 };
 
 typedef struct Options {
-    const char *package, *prompt, *prompt_file, *device, *ids, *logits, *expect;
+    const char *package, *prompt, *prompt_file, *device, *require, *ids, *logits, *expect;
     int64_t tokens, top_k, seed, threads, prefill_only;
     double temp, top_p, min_p, repeat_penalty;
     FlagList stops;
@@ -56,7 +56,10 @@ static const Flag flags[] = {
     {FLAG_BOOL, "--ignore-eos", NULL, NULL, &opt.ignore_eos, 0, 0,
      "go on after the token that ends the model's texts, or begins them"},
     {FLAG_GROUP, "Running", NULL, NULL, NULL, 0, 0, NULL},
-    {FLAG_TEXT, "--device", NULL, "auto|cpu", &opt.device, 0, 0, "where to run (auto)"},
+    {FLAG_TEXT, "--device", NULL, "auto|ane|cpu", &opt.device, 0, 0,
+     "where prefill runs: the Neural Engine where there is one, it and nothing else, or the CPU (auto)"},
+    {FLAG_TEXT, "--require", NULL, "ane", &opt.require, 0, 0,
+     "fail unless the prefill runs on the Neural Engine"},
     {FLAG_INT, "--threads", "-t", "N", &opt.threads, 1, 1024, "CPU threads (default: one a core)"},
     {FLAG_BOOL, "--stats", NULL, NULL, &opt.stats, 0, 0,
      "one line of statistics on standard error at the end"},
@@ -210,9 +213,8 @@ static bool read_expected(Expected *e, int rows, int vocab, Error *err)
     if (!file_read(opt.expect, LOGITS_LIMIT, &e->data, &e->size, err))
         return false;
     size_t wanted = (size_t)rows * (size_t)vocab * 4;
-    return e->size == wanted ||
-           error_set(err, "%s: holds %zu bytes; %d rows of %d float32 are %zu", opt.expect, e->size, rows,
-                     vocab, wanted);
+    return e->size == wanted || error_set(err, "%s: holds %zu bytes; %d rows of %d float32 are %zu",
+                                          opt.expect, e->size, rows, vocab, wanted);
 }
 
 static bool put_row(FileWriter *out, const float *logits, int vocab, Error *err)
@@ -294,14 +296,14 @@ static uint64_t pick_seed(void)
     return ((uint64_t)t.tv_sec * 1000003u ^ (uint64_t)t.tv_nsec ^ (uint64_t)getpid() << 20) % 1000000000u;
 }
 
-static void print_stats(const Device *device, const GenerateStats *g, uint64_t seed)
+static void print_stats(const Device *device, const Device *ane, const GenerateStats *g, uint64_t seed)
 {
     int decoded = g->tokens > 1 ? g->tokens - 1 : 0; /* the first token comes out of the prefill */
     fprintf(stderr,
-            "prompt %d tokens, bucket %d, prefill %.1f ms; %d tokens, %.1f tokens/s; %s (%s); seed %llu\n",
+            "prompt %d tokens, bucket %d, prefill %.1f ms; %d tokens, %.1f tokens/s; %s%s (%s); seed %llu\n",
             g->prompt_tokens, g->bucket, g->prefill_ms, g->tokens,
-            g->decode_ms > 0 ? decoded / g->decode_ms * 1e3 : 0.0, device->name, device->description,
-            (unsigned long long)seed);
+            g->decode_ms > 0 ? decoded / g->decode_ms * 1e3 : 0.0, ane ? "ane for prefill, " : "",
+            device->name, device->description, (unsigned long long)seed);
 }
 
 static void print_end(const Session *s, const GenerateStats *g)
@@ -347,7 +349,8 @@ static int print_ids(const int32_t *ids, size_t count)
     return 0;
 }
 
-static int write_text(Session *s, const Device *device, const Tokenizer *t, const int32_t *ids, size_t count)
+static int write_text(Session *s, const Device *device, const Device *ane, const Tokenizer *t,
+                      const int32_t *ids, size_t count)
 {
     Error err;
     SamplerOptions so = sampler_defaults();
@@ -381,13 +384,13 @@ static int write_text(Session *s, const Device *device, const Tokenizer *t, cons
     }
     print_end(s, &stats);
     if (opt.stats)
-        print_stats(device, &stats, so.seed);
+        print_stats(device, ane, &stats, so.seed);
     return interrupted ? 130 : 0;
 }
 
 /* ---- wiring ---- */
 
-static int run_prompt(Session *s, const Device *device, const Package *package)
+static int run_prompt(Session *s, const Device *device, const Device *ane, const Package *package)
 {
     Error err;
     Tokenizer *t = open_tokenizer(package, opt.package, &err);
@@ -401,22 +404,42 @@ static int run_prompt(Session *s, const Device *device, const Package *package)
     else if (opt.tokenize)
         status = print_ids(ids, count);
     else
-        status = write_text(s, device, t, ids, count);
+        status = write_text(s, device, ane, t, ids, count);
     free(ids);
     tokenizer_close(t);
     return status;
 }
 
-static int run(Package *package, Device *device)
+/* The Neural Engine, where it is wanted. False where it has to be there and is not; *ane is NULL where the
+ * CPU takes its place. */
+static bool open_ane(Device **ane, Error *err)
+{
+    *ane = NULL;
+    if (strcmp(opt.device, "cpu") == 0)
+        return true;
+    *ane = ane_device_open(NULL, err);
+    if (*ane)
+        return true;
+    if (opt.require || strcmp(opt.device, "ane") == 0)
+        return error_prefix(err, "--%s ane", opt.require ? "require" : "device");
+#ifdef __APPLE__
+    if (!opt.quiet)
+        fprintf(stderr, "anerun: note: the prefill runs on the CPU: %s\n", err->text);
+#endif
+    return true;
+}
+
+static int run(Package *package, Device *device, Device *ane)
 {
     Error err;
     Trace trace = {.ranges = true, .step = show_step};
     Session *s = session_new(package, device, &err);
     if (!s)
         return fail(&err);
+    session_use_ane(s, ane);
     if (opt.trace)
         session_trace(s, &trace);
-    int status = opt.ids ? run_ids(s) : run_prompt(s, device, package);
+    int status = opt.ids ? run_ids(s) : run_prompt(s, device, ane, package);
     session_free(s);
     return status;
 }
@@ -433,8 +456,10 @@ static bool check_options(Error *err)
         return error_set(err, "%s needs --ids", opt.logits ? "--logits" : "--expect");
     if (opt.prefill_only >= 0 && !opt.ids)
         return error_set(err, "--prefill-only needs --ids");
-    if (strcmp(opt.device, "auto") != 0 && strcmp(opt.device, "cpu") != 0)
-        return error_set(err, "--device: \"%s\" is not auto or cpu", opt.device);
+    if (strcmp(opt.device, "auto") != 0 && strcmp(opt.device, "ane") != 0 && strcmp(opt.device, "cpu") != 0)
+        return error_set(err, "--device: \"%s\" is not auto, ane or cpu", opt.device);
+    if (opt.require && (strcmp(opt.require, "ane") != 0 || strcmp(opt.device, "cpu") == 0))
+        return error_set(err, "--require: what can be required is ane, and not with --device cpu");
     return true;
 }
 
@@ -479,7 +504,9 @@ int anerun_write(int argc, char **argv)
     }
     struct sigaction on = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &on, NULL);
-    int status = run(package, device);
+    Device *ane;
+    int status = open_ane(&ane, &err) ? run(package, device, ane) : fail(&err);
+    device_close(ane);
     device_close(device);
     package_close(package);
     free(opt.stops.item);

@@ -1,0 +1,179 @@
+/* The Neural Engine as a device: a function becomes MIL text again, with the weight files that it names. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/arena.h"
+#include "ir/type.h"
+#include "runtime/ane/program.h"
+#include "runtime/device.h"
+
+typedef struct AneDevice {
+    Device base;
+    AneEngine engine;
+} AneDevice;
+
+typedef struct AneKernel {
+    Kernel base;
+    Arena arena;
+    AneProgram *program;
+    int inputs, outputs;
+    const void **input;
+    void **output;
+} AneKernel;
+
+/* ---- what a function names ---- */
+
+static bool add_file(AneSource *s, AneFile *list, const Value *v, const BlobResolver *blobs, Error *err)
+{
+    const Literal *l = value_literal(v);
+    if (!l || l->kind != LIT_BLOB)
+        return true;
+    for (int i = 0; i < s->files; i++)
+        if (strcmp(list[i].path, l->blob.path) == 0)
+            return true;
+    if (!blobs || !blobs->file)
+        return error_set(err, "%s: nobody has the weight files", l->blob.path);
+    AneFile *f = &list[s->files++];
+    f->path = l->blob.path;
+    return blobs->file(blobs->context, f->path, &f->data, &f->size, err);
+}
+
+static int count_values(const Func *f)
+{
+    int n = 0;
+    for (const Op *op = f->first; op; op = op->next) {
+        n += op->results;
+        FOR_EACH_ARG(op, slot)
+            n += *slot != NULL;
+    }
+    return n;
+}
+
+static bool find_files(AneKernel *k, AneSource *s, const Func *f, const BlobResolver *blobs, Error *err)
+{
+    AneFile *list = arena_many(&k->arena, (size_t)count_values(f) + 1, AneFile);
+    s->file = list;
+    for (const Op *op = f->first; op; op = op->next) {
+        for (int i = 0; i < op->results; i++)
+            if (!add_file(s, list, op->result[i], blobs, err))
+                return false;
+        FOR_EACH_ARG(op, slot)
+            if (!add_file(s, list, *slot, blobs, err))
+                return false;
+    }
+    return true;
+}
+
+static bool take_port(AneKernel *k, Port *port, AnePort *out, const Value *v, PortKind kind, Error *err)
+{
+    const Type *t = v->type;
+    int64_t bytes = t->kind == TY_TENSOR ? type_bytes(t) : -1;
+    if (bytes <= 0 || t->rank < 1)
+        return error_set(err, "%s: the Neural Engine takes tensors of fixed shape, not %s", v->name,
+                         type_text(&k->arena, t));
+    int64_t rows = type_elements(t) / t->dim[t->rank - 1];
+    *port = (Port){kind, v->name, t, (size_t)bytes};
+    *out = (AnePort){v->name, (size_t)rows, (size_t)(bytes / rows)};
+    return true;
+}
+
+static bool take_ports(AneKernel *k, AneSource *s, const Func *f, Error *err)
+{
+    Port *port = arena_many(&k->arena, (size_t)(f->params + f->outputs) + 1, Port);
+    AnePort *in = arena_many(&k->arena, (size_t)f->params + 1, AnePort);
+    AnePort *out = arena_many(&k->arena, (size_t)f->outputs + 1, AnePort);
+    for (int i = 0; i < f->params; i++)
+        if (!take_port(k, &port[i], &in[i], f->param[i], PORT_INPUT, err))
+            return false;
+    for (int i = 0; i < f->outputs; i++)
+        if (!take_port(k, &port[f->params + i], &out[i], f->output[i], PORT_OUTPUT, err))
+            return false;
+    k->inputs = s->inputs = f->params;
+    k->outputs = s->outputs = f->outputs;
+    s->input = in;
+    s->output = out;
+    k->input = arena_many(&k->arena, (size_t)f->params + 1, const void *);
+    k->output = arena_many(&k->arena, (size_t)f->outputs + 1, void *);
+    k->base.ports = f->params + f->outputs;
+    k->base.port = port;
+    return true;
+}
+
+/* ---- the device ---- */
+
+static void release(Kernel *kernel)
+{
+    AneKernel *k = (AneKernel *)kernel;
+    ane_program_close(k->program);
+    arena_free(&k->arena);
+    free(k);
+}
+
+static Kernel *compile(Device *device, const Func *f, const BlobResolver *blobs, Error *err)
+{
+    AneDevice *d = (AneDevice *)device;
+    AneKernel *k = xcalloc(1, sizeof *k);
+    AneSource s = {.name = f->name};
+    Text mil = {0};
+    k->base = (Kernel){.device = device, .name = f->name, .steps = 1};
+    if (f->module->funcs != 1) {
+        error_set(err, "a program for the Neural Engine has one function, not %d", f->module->funcs);
+    } else if (take_ports(k, &s, f, err) && find_files(k, &s, f, blobs, err)) {
+        module_print(&mil, f->module);
+        s.mil = text_cstr(&mil);
+        s.mil_size = mil.size;
+        k->program = ane_program_open(&d->engine, &s, err);
+    }
+    text_free(&mil);
+    if (k->program)
+        return &k->base;
+    release(&k->base);
+    return NULL;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static bool run(Kernel *kernel, const PortData *data, const Trace *trace, Error *err)
+{
+    AneKernel *k = (AneKernel *)kernel;
+    double start = now();
+    for (int i = 0; i < k->inputs; i++)
+        k->input[i] = data[i].data;
+    for (int i = 0; i < k->outputs; i++)
+        k->output[i] = data[k->inputs + i].data;
+    if (!ane_program_run(k->program, k->input, k->output, err))
+        return false;
+    if (trace) {
+        TraceStep step = {.name = kernel->port[k->inputs].name,
+                          .kind = "ane program",
+                          .type = kernel->port[k->inputs].type,
+                          .seconds = now() - start};
+        for (int i = 0; i < kernel->ports; i++)
+            step.bytes += (double)kernel->port[i].bytes;
+        trace->step(trace->context, &step);
+    }
+    return true;
+}
+
+static void close_device(Device *device)
+{
+    free(device);
+}
+
+Device *ane_device_open(const char *library, Error *err)
+{
+    AneDevice *d = xcalloc(1, sizeof *d);
+    d->base =
+        (Device){"ane", "Apple Neural Engine, by the private framework", compile, run, release, close_device};
+    if (apple_open(&d->engine.apple, library, err))
+        return &d->base;
+    free(d);
+    return NULL;
+}

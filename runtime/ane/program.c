@@ -1,0 +1,337 @@
+#include "runtime/ane/program.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "runtime/ane/failure.h"
+#include "runtime/ane/surface.h"
+
+enum { QOS = 21, IDENTIFIER = 256, PATH = 1024, TRIES = 6, FIRST_WAIT_MS = 100 };
+
+struct AneProgram {
+    AneEngine *engine;
+    char identifier[IDENTIFIER];
+    int users;
+    char *folder;
+    Id model, request;
+    bool loaded;
+    AnePort *input, *output; /* copies; the names are not kept */
+    int inputs, outputs;
+    AneSurface *in, *out;
+    UT_hash_handle hh;
+};
+
+static void wait_ms(long ms)
+{
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&t, NULL);
+}
+
+static CF no_options(const Apple *a)
+{
+    return cf_dictionary(a, NULL, NULL, 0); /* @{}: nil crashes */
+}
+
+/* ---- the folder that the compiler reads ---- */
+
+static const char root[] = "@model_path/";
+
+/* Below the folder, and never out of it. */
+static char *path_of(const AneProgram *p, const char *file, Error *err)
+{
+    if (strncmp(file, root, strlen(root)) == 0 && !strstr(file, ".."))
+        return path_join(p->folder, file + strlen(root));
+    error_set(err, "%s: not a path below %s", file, root);
+    return NULL;
+}
+
+static bool make_folder(const char *path, Error *err)
+{
+    return mkdir(path, 0700) == 0 || errno == EEXIST || error_set_errno(err, errno, "cannot make %s", path);
+}
+
+static bool write_file(const AneProgram *p, const AneFile *f, Error *err)
+{
+    char *path = path_of(p, f->path, err);
+    if (!path)
+        return false;
+    char *folder = path_dir(path);
+    bool ok = make_folder(folder, err) && file_write_atomic(path, f->data, f->size, err);
+    free(folder);
+    free(path);
+    return ok;
+}
+
+/* Leftovers of an earlier run make the compiler refuse: it starts empty. */
+static bool write_folder(const AneProgram *p, const AneSource *s, Error *err)
+{
+    if (file_exists(p->folder) && !dir_remove(p->folder, err))
+        return false;
+    AneFile mil = {"@model_path/model.mil", s->mil, s->mil_size};
+    bool ok = make_folder(p->folder, err) && write_file(p, &mil, err);
+    for (int i = 0; ok && i < s->files; i++)
+        ok = write_file(p, &s->file[i], err);
+    return ok;
+}
+
+static bool name_folder(AneProgram *p, Error *err)
+{
+    const Apple *a = &p->engine->apple;
+    char temporary[PATH];
+    if (!cf_text(a, a->NSTemporaryDirectory(), temporary, PATH))
+        return error_set(err, "the system names no temporary folder");
+    p->folder = path_join(temporary, p->identifier);
+    return true;
+}
+
+/* ---- descriptor and model ---- */
+
+static CF weights_of(const Apple *a, const AneSource *s)
+{
+    CF *key = xcalloc((size_t)s->files + 1, sizeof *key),
+       *value = xcalloc((size_t)s->files + 1, sizeof *value);
+    for (int i = 0; i < s->files; i++) {
+        CF names[] = {cf_string(a, "offset"), cf_string(a, "data")};
+        CF values[] = {cf_number(a, 0), cf_data(a, s->file[i].data, s->file[i].size)};
+        key[i] = cf_string(a, s->file[i].path);
+        value[i] = cf_dictionary(a, names, values, 2);
+        for (int k = 0; k < 2; k++) {
+            cf_release(a, names[k]);
+            cf_release(a, values[k]);
+        }
+    }
+    CF all = cf_dictionary(a, key, value, (size_t)s->files);
+    for (int i = 0; i < s->files; i++) {
+        cf_release(a, key[i]);
+        cf_release(a, value[i]);
+    }
+    free(key);
+    free(value);
+    return all;
+}
+
+static bool make_model(AneProgram *p, const AneSource *s, Error *err)
+{
+    const Apple *a = &p->engine->apple;
+    CF mil = cf_data(a, s->mil, s->mil_size), weights = weights_of(a, s);
+    Id descriptor = descriptor_make(a, apple_class(a, CLASS_DESCRIPTOR), (Id)(uintptr_t)mil,
+                                    (Id)(uintptr_t)weights, NULL);
+    Id model = descriptor ? model_make(a, apple_class(a, CLASS_MODEL), descriptor) : NULL;
+    p->model = model ? a->objc_retain(model) : NULL;
+    cf_release(a, mil);
+    cf_release(a, weights);
+    if (!model)
+        return error_set(err, "the framework makes no %s of this program",
+                         descriptor ? "model" : "descriptor");
+    return cf_text(a, (CF)model_id(a, model), p->identifier, IDENTIFIER) ||
+           error_set(err, "the framework gives the program no identifier");
+}
+
+/* ---- compile and load ---- */
+
+static bool compile(AneProgram *p, Error *err)
+{
+    AneEngine *e = p->engine;
+    const Apple *a = &e->apple;
+    if (model_is_compiled(a, p->model))
+        return true; /* costs nothing of the process's budget */
+    if (e->compiles >= ANE_COMPILE_LIMIT)
+        return error_set(err,
+                         "this process has compiled %d programs, and the system allows few more: "
+                         "start it again, or compile for fewer buckets",
+                         e->compiles);
+    CF options = no_options(a);
+    Id failure = NULL;
+    e->compiles++;
+    bool ok = model_compile(a, p->model, QOS, (Id)(uintptr_t)options, &failure);
+    cf_release(a, options);
+    return ok || failure_tell(a, failure, "compiling", err);
+}
+
+/* Once more after any failure, and with growing pauses while the engine is busy. */
+static bool load(AneProgram *p, Error *err)
+{
+    const Apple *a = &p->engine->apple;
+    CF options = no_options(a);
+    Id failure = NULL;
+    long wait = FIRST_WAIT_MS;
+    for (int i = 0; i < TRIES && !p->loaded; i++, wait *= 2) {
+        failure = NULL;
+        p->loaded = model_load(a, p->model, QOS, (Id)(uintptr_t)options, &failure);
+        if (p->loaded || (i > 0 && !failure_is_transient(a, failure)))
+            break;
+        wait_ms(wait);
+    }
+    cf_release(a, options);
+    return p->loaded || failure_tell(a, failure, "loading", err);
+}
+
+/* ---- surfaces and request ---- */
+
+static bool open_surfaces(const Apple *a, CF attributes, bool output, const AnePort *port, int count,
+                          AneSurface *s, Error *err)
+{
+    surface_layout(a, attributes, output, port, count, s);
+    for (int i = 0; i < count; i++)
+        if (!surface_open(a, &s[i], err))
+            return error_prefix(err, "%s", port[i].name);
+    return true;
+}
+
+/* The objects of the surfaces, and their indices, as two arrays. */
+static void arrays_of(const Apple *a, const AneSurface *s, int count, CF *objects, CF *indices)
+{
+    CF *object = xcalloc((size_t)count + 1, sizeof *object),
+       *index = xcalloc((size_t)count + 1, sizeof *index);
+    for (int i = 0; i < count; i++) {
+        object[i] = (CF)s[i].object;
+        index[i] = cf_number(a, s[i].index);
+    }
+    *objects = cf_array(a, object, (size_t)count);
+    *indices = cf_array(a, index, (size_t)count);
+    for (int i = 0; i < count; i++)
+        cf_release(a, index[i]);
+    free(object);
+    free(index);
+}
+
+static bool make_request(AneProgram *p, Error *err)
+{
+    const Apple *a = &p->engine->apple;
+    CF in, in_index, out, out_index, procedure = cf_number(a, 0);
+    arrays_of(a, p->in, p->inputs, &in, &in_index);
+    arrays_of(a, p->out, p->outputs, &out, &out_index);
+    Id request =
+        request_make(a, apple_class(a, CLASS_REQUEST), (Id)(uintptr_t)in, (Id)(uintptr_t)in_index,
+                     (Id)(uintptr_t)out, (Id)(uintptr_t)out_index, NULL, NULL, (Id)(uintptr_t)procedure);
+    p->request = request ? a->objc_retain(request) : NULL;
+    cf_release(a, in);
+    cf_release(a, in_index);
+    cf_release(a, out);
+    cf_release(a, out_index);
+    cf_release(a, procedure);
+    return request || error_set(err, "the framework makes no request");
+}
+
+static bool bind(AneProgram *p, Error *err)
+{
+    const Apple *a = &p->engine->apple;
+    CF attributes = (CF)model_attributes(a, p->model);
+    return open_surfaces(a, attributes, false, p->input, p->inputs, p->in, err) &&
+           open_surfaces(a, attributes, true, p->output, p->outputs, p->out, err) && make_request(p, err);
+}
+
+/* ---- life ---- */
+
+static void free_program(AneProgram *p)
+{
+    const Apple *a = &p->engine->apple;
+    Error ignored;
+    Id failure = NULL;
+    for (int i = 0; i < p->inputs; i++)
+        surface_close(a, &p->in[i]);
+    for (int i = 0; i < p->outputs; i++)
+        surface_close(a, &p->out[i]);
+    if (p->request)
+        a->objc_release(p->request);
+    if (p->loaded)
+        (void)model_unload(a, p->model, QOS, &failure);
+    if (p->model)
+        a->objc_release(p->model);
+    if (p->folder && file_exists(p->folder))
+        (void)!dir_remove(p->folder, &ignored);
+    free(p->folder);
+    free(p->input);
+    free(p->output);
+    free(p->in);
+    free(p->out);
+    free(p);
+}
+
+static AneProgram *new_program(AneEngine *e, const AneSource *s)
+{
+    AneProgram *p = xcalloc(1, sizeof *p);
+    *p = (AneProgram){.engine = e, .users = 1, .inputs = s->inputs, .outputs = s->outputs};
+    p->input = xcalloc((size_t)s->inputs + 1, sizeof *p->input);
+    p->output = xcalloc((size_t)s->outputs + 1, sizeof *p->output);
+    p->in = xcalloc((size_t)s->inputs + 1, sizeof *p->in);
+    p->out = xcalloc((size_t)s->outputs + 1, sizeof *p->out);
+    memcpy(p->input, s->input, (size_t)s->inputs * sizeof *p->input);
+    memcpy(p->output, s->output, (size_t)s->outputs * sizeof *p->output);
+    return p;
+}
+
+AneProgram *ane_program_open(AneEngine *e, const AneSource *s, Error *err)
+{
+    const Apple *a = &e->apple;
+    AneProgram *p = new_program(e, s), *known = NULL;
+    void *pool = a->objc_autoreleasePoolPush();
+    bool ok = make_model(p, s, err);
+    if (ok)
+        HASH_FIND_STR(e->program, p->identifier, known);
+    ok = ok && (known || (name_folder(p, err) && write_folder(p, s, err) && compile(p, err) && load(p, err) &&
+                          bind(p, err)));
+    if (ok && !known)
+        HASH_ADD_STR(e->program, identifier, p);
+    if (!ok || known)
+        free_program(p);
+    a->objc_autoreleasePoolPop(pool);
+    if (!ok) {
+        error_prefix(err, "%s on the Neural Engine", s->name);
+        return NULL;
+    }
+    if (!known)
+        return p;
+    known->users++;
+    return known;
+}
+
+void ane_program_close(AneProgram *p)
+{
+    if (!p || --p->users)
+        return;
+    const Apple *a = &p->engine->apple;
+    void *pool = a->objc_autoreleasePoolPush();
+    HASH_DEL(p->engine->program, p);
+    free_program(p);
+    a->objc_autoreleasePoolPop(pool);
+}
+
+/* ---- evaluate ---- */
+
+static bool evaluate(AneProgram *p, Error *err)
+{
+    const Apple *a = &p->engine->apple;
+    CF options = no_options(a);
+    Id failure = NULL;
+    bool ok = false;
+    long wait = FIRST_WAIT_MS;
+    for (int i = 0; i < TRIES; i++, wait *= 2) {
+        failure = NULL;
+        ok = model_evaluate(a, p->model, QOS, (Id)(uintptr_t)options, p->request, &failure);
+        if (ok || !failure_is_transient(a, failure))
+            break;
+        wait_ms(wait);
+    }
+    cf_release(a, options);
+    return ok || failure_tell(a, failure, "evaluating", err);
+}
+
+bool ane_program_run(AneProgram *p, const void *const *input, void *const *output, Error *err)
+{
+    const Apple *a = &p->engine->apple;
+    void *pool = a->objc_autoreleasePoolPush();
+    bool ok = true;
+    for (int i = 0; ok && i < p->inputs; i++)
+        ok = surface_write(a, &p->in[i], &p->input[i], input[i], err);
+    ok = ok && evaluate(p, err);
+    for (int i = 0; ok && i < p->outputs; i++)
+        ok = surface_read(a, &p->out[i], &p->output[i], output[i], err);
+    a->objc_autoreleasePoolPop(pool);
+    return ok;
+}

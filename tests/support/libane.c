@@ -1,0 +1,559 @@
+/* The stand-in's classes of the Neural Engine's framework, and its Objective-C runtime. */
+#include "tests/support/libapple.h"
+
+/* The names of the doubles are those of Apple's functions: where these exist, there are no doubles. */
+#ifndef __APPLE__
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/sha256.h"
+#include "frontend/mil/blob.h"
+#include "frontend/mil/mil.h"
+
+/* ---- the engine's classes ---- */
+
+static bool give_error(Id *error, const char *fallback)
+{
+    const char *text = standin.fail_text ? standin.fail_text : fallback;
+    if (error && text) {
+        Id o = apple_make(ERROR);
+        o->text = xstrdup(text);
+        *error = apple_autorelease(o);
+    }
+    return false;
+}
+
+static Id descriptor_with(Class self, Sel selector, Id mil, Id weights, Id options)
+{
+    if (!apple_is_kind(mil, DATA, "modelWithMILText: the text") ||
+        !apple_is_kind(weights, DICTIONARY, "the weights"))
+        return NULL;
+    if (options)
+        standin_complain("an options plist nobody asked for");
+    for (int i = 0; i < weights->count; i++) {
+        Id entry = weights->item[weights->count + i], offset = apple_lookup(entry, "offset");
+        if (!apple_is_kind(entry, DICTIONARY, "a weight file") ||
+            !apple_is_kind(apple_lookup(entry, "data"), DATA, "its data") ||
+            !apple_is_kind(offset, NUMBER, "its offset") || offset->number != 0)
+            return NULL;
+    }
+    if (standin_fails("descriptor"))
+        return NULL;
+    Id o = apple_make(DESCRIPTOR);
+    apple_hold(o, mil);
+    apple_hold(o, weights);
+    return apple_autorelease(o);
+}
+
+static Id model_with(Class self, Sel selector, Id descriptor)
+{
+    if (!apple_is_kind(descriptor, DESCRIPTOR, "inMemoryModelWithDescriptor:") || standin_fails("model"))
+        return NULL;
+    Id o = apple_make(MODEL), mil = descriptor->item[0], weights = descriptor->item[1];
+    apple_hold(o, mil);
+    apple_hold(o, weights);
+    char digest[65];
+    sha256_of(mil->bytes, mil->size, digest);
+    Text t = {0};
+    text_printf(&t, "%s_%d", digest, weights->count);
+    o->text = t.data;
+    return apple_autorelease(o);
+}
+
+static Id model_identifier(Id self, Sel selector)
+{
+    return apple_autorelease(apple_string(self->text));
+}
+
+static bool model_exists(Id self, Sel selector)
+{
+    self->compiled |= standin.known;
+    return standin.known;
+}
+
+/* The files that the compiler reads must be there, whole. */
+static bool folder_is_right(Id self)
+{
+    Id weights = self->item[1];
+    const char *temporary = getenv("TMPDIR");
+    char path[1024];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s/model.mil", temporary ? temporary : "/tmp", self->text);
+    if (stat(path, &st) != 0 || (size_t)st.st_size != self->item[0]->size)
+        return false;
+    for (int i = 0; i < weights->count; i++) {
+        snprintf(path, sizeof path, "%s/%s/%s", temporary ? temporary : "/tmp", self->text,
+                 weights->item[i]->text + strlen("@model_path/"));
+        if (stat(path, &st) != 0 ||
+            (size_t)st.st_size != apple_lookup(weights->item[weights->count + i], "data")->size)
+            return false;
+    }
+    return true;
+}
+
+/* fp16, and rows of whole 64 bytes: what every chip takes. */
+static bool shape_is_right(const Value *v)
+{
+    const Type *t = v->type;
+    return t->kind == TY_TENSOR && t->dtype == DT_FP16 && t->rank == 4 && t->dim[0] == 1 &&
+           t->dim[3] % 32 == 0;
+}
+
+static bool func_is_right(const Func *f)
+{
+    for (int i = 0; i < f->params; i++)
+        if (!shape_is_right(f->param[i]))
+            return false;
+    for (int i = 0; i < f->outputs; i++)
+        if (!shape_is_right(f->output[i]))
+            return false;
+    return f->params > 0 && f->outputs > 0;
+}
+
+static bool parse(Id self)
+{
+    Id mil = self->item[0];
+    char *text = xmalloc(mil->size + 1);
+    memcpy(text, mil->bytes, mil->size);
+    text[mil->size] = '\0';
+    Source source = {"model.mil", text, mil->size};
+    Diags none = {.quiet = true};
+    self->module = mil_read(&source, &none);
+    self->func = self->module ? module_find(self->module, "main") : NULL;
+    /* spans of the module point into the text: it lives as long */
+    Id keeper = apple_make(STRING);
+    keeper->text = text;
+    apple_hold(self, keeper);
+    apple_release(keeper);
+    return self->func && func_is_right(self->func);
+}
+
+static bool options_are_right(unsigned qos, Id options)
+{
+    if (qos > 63)
+        standin_complain("a quality of service of %u", qos);
+    return apple_is_kind(options, DICTIONARY, "the options");
+}
+
+static bool model_compile(Id self, Sel selector, unsigned qos, Id options, Id *error)
+{
+    if (!options_are_right(qos, options))
+        return false;
+    if (standin_fails("compile"))
+        return give_error(error, NULL);
+    if (++standin.compiles > (standin.limit ? standin.limit : 119))
+        return give_error(error, NULL); /* what the daemon does then: NO, and silence */
+    if (!folder_is_right(self))
+        return give_error(error, "InvalidMILProgram: the folder is not whole");
+    if (!parse(self))
+        return give_error(error, "InvalidMILProgram");
+    self->compiled = true;
+    return true;
+}
+
+static bool find_blob(void *context, const char *path, uint64_t offset, DType dtype, int64_t elements,
+                      const void **data, Error *err)
+{
+    Id file = apple_lookup(context, path), bytes = file ? apple_lookup(file, "data") : NULL;
+    const uint8_t *found;
+    if (!bytes)
+        return error_set(err, "%s is not among the weights", path);
+    FileMap map = {.data = (void *)(uintptr_t)bytes->bytes, .size = bytes->size};
+    if (!blob_find(&map, offset, dtype, elements, &found, err))
+        return false;
+    *data = found;
+    return true;
+}
+
+static bool model_load(Id self, Sel selector, unsigned qos, Id options, Id *error)
+{
+    Error err;
+    if (!options_are_right(qos, options))
+        return false;
+    if (!self->compiled || self->loaded)
+        standin_complain("a model is loaded that is not compiled, or twice");
+    if (standin_fails("load"))
+        return give_error(error, NULL);
+    BlobResolver blobs = {.find = find_blob, .context = self->item[1]};
+    if (!self->func && !parse(self)) /* the system knew it */
+        return give_error(error, "InvalidMILProgram");
+    self->device = cpu_device_open(&(DeviceOptions){.threads = 1}, &err);
+    self->kernel = self->device ? device_compile(self->device, self->func, &blobs, &err) : NULL;
+    if (!self->kernel)
+        return give_error(error, err.text);
+    self->loaded = true;
+    standin.loads++;
+    return true;
+}
+
+static bool model_unload(Id self, Sel selector, unsigned qos, Id *error)
+{
+    if (!self->loaded)
+        standin_complain("a model is unloaded that is not loaded");
+    self->loaded = false;
+    return true;
+}
+
+/* ---- binding ---- */
+
+/* The port that a request's index means: alphabetical, or backwards where the names are told. */
+static int port_at(Id model, bool output, int index)
+{
+    const Func *f = model->func;
+    int first = output ? f->params : 0, count = output ? f->outputs : f->params;
+    Value **value = output ? f->output : f->param;
+    if (standin.named)
+        return first + count - 1 - index;
+    for (int i = 0; i < count; i++) {
+        int before = 0;
+        for (int k = 0; k < count; k++)
+            before += strcmp(value[k]->name, value[i]->name) < 0;
+        if (before == index)
+            return first + i;
+    }
+    return -1;
+}
+
+static size_t stride_of(const Port *p)
+{
+    size_t row = (size_t)p->type->dim[3] * 2;
+    return standin.named ? row + 64 : row;
+}
+
+static size_t rows_of(const Port *p)
+{
+    return p->bytes / ((size_t)p->type->dim[3] * 2);
+}
+
+static void put(Id dictionary_keys, Id dictionary_values, const char *key, Id value)
+{
+    Id k = apple_string(key);
+    apple_hold(dictionary_keys, k);
+    apple_hold(dictionary_values, value);
+    apple_release(k);
+    apple_release(value);
+}
+
+static Id dictionary_of(Id k, Id v)
+{
+    Id d =
+        (Id)(uintptr_t)CFDictionaryCreate(NULL, (const CF *)k->item, (const CF *)v->item, k->count,
+                                          &kCFTypeDictionaryKeyCallBacks, &kCFTypeDictionaryValueCallBacks);
+    apple_release(k);
+    apple_release(v);
+    return d;
+}
+
+static Id list_of_one(Id item)
+{
+    Id list = apple_make(ARRAY);
+    apple_hold(list, item);
+    apple_release(item);
+    return list;
+}
+
+static void describe(Id model, bool output, Id symbols, Id order, Id live)
+{
+    const Func *f = model->func;
+    int first = output ? f->params : 0, count = output ? f->outputs : f->params;
+    for (int i = 0; i < count; i++) {
+        const Port *p = &model->kernel->port[first + i];
+        Text name = {0};
+        text_printf(&name, output ? "%s@output" : "%s", p->name);
+        Id symbol = apple_string(name.data), at = apple_number(count - 1 - i);
+        apple_hold(symbols, symbol);
+        apple_hold(order, at);
+        Id k = apple_make(ARRAY), v = apple_make(ARRAY);
+        put(k, v, "Name", apple_string(name.data));
+        put(k, v, "RowStride", apple_number((int64_t)stride_of(p)));
+        put(k, v, "BatchStride", apple_number((int64_t)(stride_of(p) * rows_of(p))));
+        put(k, v, "Batches", apple_number(1));
+        Id one = dictionary_of(k, v);
+        apple_hold(live, one);
+        apple_release(one);
+        apple_release(symbol);
+        apple_release(at);
+        text_free(&name);
+    }
+}
+
+static Id model_attributes(Id self, Sel selector)
+{
+    if (!standin.named)
+        return NULL;
+    if (!self->loaded)
+        standin_complain("attributes of a model that is not loaded");
+    Id part[2][3];
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < 3; k++)
+            part[i][k] = apple_make(ARRAY);
+        describe(self, i == 1, part[i][0], part[i][1], part[i][2]);
+    }
+    Id k = apple_make(ARRAY), v = apple_make(ARRAY);
+    put(k, v, "ANEFModelInputSymbolIndexArray", part[0][1]);
+    put(k, v, "ANEFModelOutputSymbolIndexArray", part[1][1]);
+    Id procedure = dictionary_of(k, v);
+    k = apple_make(ARRAY), v = apple_make(ARRAY);
+    put(k, v, "kANEFModelInputSymbolsArrayKey", part[0][0]);
+    put(k, v, "kANEFModelOutputSymbolsArrayKey", part[1][0]);
+    put(k, v, "ANEFModelProcedures", list_of_one(procedure));
+    Id description = dictionary_of(k, v);
+    k = apple_make(ARRAY), v = apple_make(ARRAY);
+    put(k, v, "LiveInputList", part[0][2]);
+    put(k, v, "LiveOutputList", part[1][2]);
+    Id status = dictionary_of(k, v);
+    k = apple_make(ARRAY), v = apple_make(ARRAY);
+    put(k, v, "ANEFModelDescription", description);
+    put(k, v, "NetworkStatusList", list_of_one(status));
+    return apple_autorelease(dictionary_of(k, v));
+}
+
+static Id wrap_surface(Class self, Sel selector, Surface surface)
+{
+    if (!apple_is_kind(surface, SURFACE, "objectWithIOSurface:"))
+        return NULL;
+    Id o = apple_make(WRAPPER);
+    apple_hold(o, &surface->o);
+    return apple_autorelease(o);
+}
+
+static bool side_is_right(Id objects, Id indices)
+{
+    if (!apple_is_kind(objects, ARRAY, "the request's surfaces") ||
+        !apple_is_kind(indices, ARRAY, "the request's indices"))
+        return false;
+    for (int i = 0; i < objects->count; i++)
+        if (!apple_is_kind(objects->item[i], WRAPPER, "a request's surface") || i >= indices->count ||
+            !apple_is_kind(indices->item[i], NUMBER, "a request's index"))
+            return false;
+    return objects->count == indices->count;
+}
+
+static Id request_with(Class self, Sel selector, Id in, Id in_index, Id out, Id out_index, Id weights,
+                       Id stats, Id procedure)
+{
+    if (!side_is_right(in, in_index) || !side_is_right(out, out_index) ||
+        !apple_is_kind(procedure, NUMBER, "the procedure") || standin_fails("request"))
+        return NULL;
+    if (weights || stats)
+        standin_complain("a weights buffer or statistics that nothing reads");
+    Id o = apple_make(REQUEST);
+    apple_hold(o, in);
+    apple_hold(o, in_index);
+    apple_hold(o, out);
+    apple_hold(o, out_index);
+    return apple_autorelease(o);
+}
+
+/* Dense memory for each port, filled from the surfaces of a side; false where one does not fit. */
+static bool take_side(Id model, Id request, bool output, PortData *data, Id *surface)
+{
+    Id objects = request->item[output ? 2 : 0], indices = request->item[output ? 3 : 1];
+    size_t first_size = 0;
+    for (int i = 0; i < objects->count; i++) {
+        int port = port_at(model, output, (int)indices->item[i]->number);
+        Id s = objects->item[i]->item[0];
+        if (port < 0 || data[port].data)
+            return false;
+        const Port *p = &model->kernel->port[port];
+        size_t least = standin.named ? stride_of(p) * rows_of(p) : 49152;
+        first_size = first_size ? first_size : s->size;
+        if (s->size < least || s->size < stride_of(p) * rows_of(p) || s->locks ||
+            (!standin.named && s->size != first_size))
+            return false;
+        data[port] = (PortData){xcalloc(p->bytes, 1), p->bytes};
+        surface[port] = s;
+    }
+    return true;
+}
+
+static void copy(const Port *p, char *dense, char *surface, bool out)
+{
+    size_t row = (size_t)p->type->dim[3] * 2, stride = stride_of(p);
+    for (size_t i = 0; i < rows_of(p); i++)
+        memcpy(out ? surface + i * stride : dense + i * row, out ? dense + i * row : surface + i * stride,
+               row);
+}
+
+static bool evaluate(Id self, Id request)
+{
+    Error err;
+    Kernel *k = self->kernel;
+    PortData *data = xcalloc((size_t)k->ports, sizeof *data);
+    Id *surface = xcalloc((size_t)k->ports, sizeof *surface);
+    bool ok = take_side(self, request, false, data, surface) && take_side(self, request, true, data, surface);
+    for (int i = 0; ok && i < k->ports; i++)
+        ok = data[i].data != NULL;
+    for (int i = 0; ok && i < self->func->params; i++)
+        copy(&k->port[i], data[i].data, surface[i]->memory, false);
+    ok = ok && device_run(k, data, k->ports, NULL, &err);
+    for (int i = self->func->params; ok && i < k->ports; i++)
+        copy(&k->port[i], data[i].data, surface[i]->memory, true);
+    for (int i = 0; i < k->ports; i++)
+        free(data[i].data);
+    free(data);
+    free(surface);
+    return ok;
+}
+
+static bool model_evaluate(Id self, Sel selector, unsigned qos, Id options, Id request, Id *error)
+{
+    if (!options_are_right(qos, options) || !apple_is_kind(request, REQUEST, "the request"))
+        return false;
+    if (!self->loaded)
+        standin_complain("a model is evaluated that is not loaded");
+    if (standin_fails("evaluate"))
+        return give_error(error, NULL);
+    standin.evaluations++;
+    return (self->loaded && evaluate(self, request)) ||
+           give_error(error,
+                      "ANEProgramProcessRequestDirect() Failed with status=0x1d : Program Inference error");
+}
+
+/* ---- the runtime ---- */
+
+typedef struct MethodDouble {
+    char kind;
+    const char *class, *selector, *encoding;
+    Function call;
+} MethodDouble;
+
+#define IMP(f) (Function) f
+static const MethodDouble methods[] = {
+    {'+', "_ANEInMemoryModelDescriptor", "modelWithMILText:weights:optionsPlist:", "@40@0:8@16@24@32",
+     IMP(descriptor_with)},
+    {'+', "_ANEInMemoryModel", "inMemoryModelWithDescriptor:", "@24@0:8@16", IMP(model_with)},
+    {'-', "_ANEInMemoryModel", "hexStringIdentifier", "@16@0:8", IMP(model_identifier)},
+    {'-', "_ANEInMemoryModel", "compiledModelExists", "B16@0:8", IMP(model_exists)},
+    {'-', "_ANEInMemoryModel", "compileWithQoS:options:error:", "B36@0:8I16@20^@28", IMP(model_compile)},
+    {'-', "_ANEInMemoryModel", "loadWithQoS:options:error:", "B36@0:8I16@20^@28", IMP(model_load)},
+    {'-', "_ANEInMemoryModel", "modelAttributes", "@16@0:8", IMP(model_attributes)},
+    {'-', "_ANEInMemoryModel", "evaluateWithQoS:options:request:error:", "B44@0:8I16@20@28^@36",
+     IMP(model_evaluate)},
+    {'-', "_ANEInMemoryModel", "unloadWithQoS:error:", "B28@0:8I16^@20", IMP(model_unload)},
+    {'+', "_ANEIOSurfaceObject", "objectWithIOSurface:", "@24@0:8^{__IOSurface=}16", IMP(wrap_surface)},
+    {'+', "_ANERequest",
+     "requestWithInputs:inputIndices:outputs:outputIndices:weightsBuffer:perfStats:procedureIndex:",
+     "@72@0:8@16@24@32@40@48@56@64", IMP(request_with)},
+};
+enum { DOUBLES = sizeof methods / sizeof *methods, CLASSES = 5 };
+
+struct objc_class {
+    const char *name;
+};
+static struct objc_class classes[CLASSES] = {{"NSObject"},
+                                             {"_ANEInMemoryModelDescriptor"},
+                                             {"_ANEInMemoryModel"},
+                                             {"_ANEIOSurfaceObject"},
+                                             {"_ANERequest"}};
+
+Class standin_class(Kind kind)
+{
+    return &classes[kind == DESCRIPTOR ? 1
+                    : kind == MODEL    ? 2
+                    : kind == WRAPPER  ? 3
+                    : kind == REQUEST  ? 4
+                                       : 0];
+}
+
+static bool is_class(const void *receiver)
+{
+    for (int i = 0; i < CLASSES; i++)
+        if (receiver == &classes[i])
+            return true;
+    return false;
+}
+
+/* Selectors are the rows' own texts: anything else is none. */
+
+DECLARED(Sel, sel_registerName, (const char *name))
+{
+    for (int i = 0; i < DOUBLES; i++)
+        if (strcmp(methods[i].selector, name) == 0)
+            return (Sel)(uintptr_t)methods[i].selector;
+    return NULL;
+}
+
+DECLARED(Class, objc_getClass, (const char *name))
+{
+    for (int i = 0; i < CLASSES; i++)
+        if (strcmp(classes[i].name, name) == 0 && !(standin.hide && strcmp(standin.hide, name) == 0))
+            return &classes[i];
+    return NULL;
+}
+
+DECLARED(Class, object_getClass, (Id object))
+{
+    return is_class(object) ? (Class)object : object->isa;
+}
+
+static const MethodDouble *find_method(Class class, Sel selector, char kind)
+{
+    for (int i = 0; i < DOUBLES; i++)
+        if ((const void *)selector == (const void *)methods[i].selector &&
+            strcmp(class->name, methods[i].class) == 0 && (!kind || kind == methods[i].kind) &&
+            !(standin.hide && strcmp(standin.hide, methods[i].selector) == 0))
+            return &methods[i];
+    return NULL;
+}
+
+DECLARED(Method, class_getClassMethod, (Class class, Sel selector))
+{
+    return (Method)(uintptr_t)find_method(class, selector, '+');
+}
+
+DECLARED(Method, class_getInstanceMethod, (Class class, Sel selector))
+{
+    return (Method)(uintptr_t)find_method(class, selector, '-');
+}
+
+DECLARED(Function, class_getMethodImplementation, (Class class, Sel selector))
+{
+    const MethodDouble *m = find_method(class, selector, 0);
+    return m ? m->call : NULL;
+}
+
+DECLARED(const char *, method_getTypeEncoding, (Method method))
+{
+    const MethodDouble *m = (const MethodDouble *)method;
+    bool told = standin.encoding && strcmp(m->selector, "compileWithQoS:options:error:") == 0;
+    return told ? standin.encoding : m->encoding;
+}
+
+DECLARED(Function, standin_lookup, (Id receiver, Sel selector))
+{
+    if (!is_class(receiver) && !apple_is_alive(receiver, "a message"))
+        abort();
+    const MethodDouble *m = find_method(object_getClass(receiver), selector, is_class(receiver) ? '+' : '-');
+    if (!m) {
+        fprintf(stderr, "unrecognized selector\n");
+        abort();
+    }
+    return m->call;
+}
+
+/* Finds the method with the arguments put by, then jumps to it with them back in place. */
+#if defined(__x86_64__)
+__asm__(".text\n.globl objc_msgSend\n.type objc_msgSend, @function\nobjc_msgSend:\n"
+        "test %rdi, %rdi\nje 1f\n"
+        "push %rbp\nmov %rsp, %rbp\npush %rdi\npush %rsi\npush %rdx\npush %rcx\npush %r8\npush %r9\n"
+        "call standin_lookup@PLT\nmov %rax, %r11\n"
+        "pop %r9\npop %r8\npop %rcx\npop %rdx\npop %rsi\npop %rdi\npop %rbp\njmp *%r11\n"
+        "1: xor %eax, %eax\nret\n.size objc_msgSend, .-objc_msgSend\n");
+#elif defined(__aarch64__)
+__asm__(".text\n.globl objc_msgSend\n.type objc_msgSend, %function\nobjc_msgSend:\n"
+        "cbz x0, 1f\n"
+        "stp x29, x30, [sp, #-96]!\nmov x29, sp\nstp x0, x1, [sp, #16]\nstp x2, x3, [sp, #32]\n"
+        "stp x4, x5, [sp, #48]\nstp x6, x7, [sp, #64]\nstr x8, [sp, #80]\n"
+        "bl standin_lookup\nmov x16, x0\n"
+        "ldp x0, x1, [sp, #16]\nldp x2, x3, [sp, #32]\nldp x4, x5, [sp, #48]\nldp x6, x7, [sp, #64]\n"
+        "ldr x8, [sp, #80]\nldp x29, x30, [sp], #96\nbr x16\n"
+        "1: mov x0, #0\nret\n.size objc_msgSend, .-objc_msgSend\n");
+#endif
+
+#endif
