@@ -97,7 +97,7 @@ MAKEFLAGS += -r
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help setup demo test check check-quick tests replays fuzz fuzz-programs sanitize aarch64-check \
+.PHONY: all help setup demo test check check-quick tests replays fuzz fuzz-programs sanitize aarch64-check ane-calls-check \
         install uninstall clean format style
 
 all: $(TOOLS)
@@ -114,6 +114,7 @@ help:
 	@echo 'make sanitize      the whole suite under ASan and UBSan'
 	@echo 'make fuzz          libFuzzer over every reader, FUZZ_SECONDS=60 each'
 	@echo 'make aarch64-check cross build, unit tests under qemu-aarch64'
+	@echo 'make ane-calls-check  the calls into the Neural Engine framework, their types compared by clang (17 or later)'
 	@echo 'make clean         remove $(BUILD)/'
 
 setup:
@@ -225,6 +226,13 @@ fuzz:
 
 aarch64-check:
 	@MAKE='$(MAKE)' BUILD='$(BUILD)' sh scripts/aarch64-check.sh
+
+# Each method's implementation is called itself, so that the function sanitizer sees a wrong type of a call.
+CLANG ?= clang
+ane-calls-check:
+	+@$(SUBMAKE) CC='$(CLANG)' BUILD=$(BUILD)/ane-calls $(BUILD)/ane-calls/tests/test_ane \
+	    CFLAGS='-O1 -g -DANEC_CHECK_CALLS -fsanitize=function,undefined -fno-sanitize-recover=all'
+	$(BUILD)/ane-calls/tests/test_ane
 
 style:
 	@BUILD='$(BUILD)' CC='$(CC)' CPPFLAGS='$(filter -I% -D%,$(BASEFLAGS))' sh scripts/style.sh

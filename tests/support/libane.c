@@ -28,7 +28,7 @@ static bool give_error(Id *error, const char *fallback)
     return false;
 }
 
-static Id descriptor_with(Class self, Sel selector, Id mil, Id weights, Id options)
+static Id descriptor_with(Id self, Sel selector, Id mil, Id weights, Id options)
 {
     if (!apple_is_kind(mil, DATA, "modelWithMILText: the text") ||
         !apple_is_kind(weights, DICTIONARY, "the weights"))
@@ -50,7 +50,7 @@ static Id descriptor_with(Class self, Sel selector, Id mil, Id weights, Id optio
     return apple_autorelease(o);
 }
 
-static Id model_with(Class self, Sel selector, Id descriptor)
+static Id model_with(Id self, Sel selector, Id descriptor)
 {
     if (!apple_is_kind(descriptor, DESCRIPTOR, "inMemoryModelWithDescriptor:") || standin_fails("model"))
         return NULL;
@@ -313,7 +313,7 @@ static Id model_attributes(Id self, Sel selector)
     return apple_autorelease(dictionary_of(k, v));
 }
 
-static Id wrap_surface(Class self, Sel selector, Surface surface)
+static Id wrap_surface(Id self, Sel selector, Surface surface)
 {
     if (!apple_is_kind(surface, SURFACE, "objectWithIOSurface:"))
         return NULL;
@@ -334,8 +334,8 @@ static bool side_is_right(Id objects, Id indices)
     return objects->count == indices->count;
 }
 
-static Id request_with(Class self, Sel selector, Id in, Id in_index, Id out, Id out_index, Id weights,
-                       Id stats, Id procedure)
+static Id request_with(Id self, Sel selector, Id in, Id in_index, Id out, Id out_index, Id weights, Id stats,
+                       Id procedure)
 {
     if (!side_is_right(in, in_index) || !side_is_right(out, out_index) ||
         !apple_is_kind(procedure, NUMBER, "the procedure") || standin_fails("request"))
