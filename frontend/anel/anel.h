@@ -102,6 +102,8 @@ typedef struct AnelModel {
     int params, weights;
     const AnelParam *param;
     const AnelWeight *weight;
+    int ignored; /* names of tensors that the model leaves alone begin so */
+    const char *const *ignore;
 } AnelModel;
 
 /* Reads, checks and elaborates the one `model` of `source`. NULL where there were errors; warnings may

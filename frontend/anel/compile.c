@@ -211,6 +211,8 @@ static void run_model(Elab *e, Unit *unit, const Node *model, AnelModel *out)
         weights_settle(e);
         settle_buckets(e, out);
         out->weight = weights_list(e);
+        out->ignore = arena_copy(&e->module->arena, e->ignore, (size_t)e->ignored * sizeof *e->ignore);
+        out->ignored = e->ignored;
         out->weights = e->weight_count;
     }
     tokens_clear(e->func);

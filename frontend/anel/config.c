@@ -21,6 +21,21 @@ static bool list_from_json(const json_t *j, Arena *a, int level, AnelValue *out)
     return true;
 }
 
+/* An object is the list of its keys: enough to see that it is there, and what is in it. */
+static bool keys_from_json(const json_t *j, Arena *a, AnelValue *out)
+{
+    size_t n = json_object_size(j), i = 0;
+    const char *key;
+    json_t *member;
+    if (n > MAX_ITEMS)
+        return false;
+    AnelValue *item = arena_many(a, n, AnelValue);
+    json_object_foreach((json_t *)(uintptr_t)j, key, member) item[i++] =
+        value_text(arena_str(a, key, strlen(key)));
+    *out = value_list(item, (int)i);
+    return true;
+}
+
 static bool from_json(const json_t *j, Arena *a, int level, AnelValue *out)
 {
     switch (json_typeof(j)) {
@@ -37,7 +52,7 @@ static bool from_json(const json_t *j, Arena *a, int level, AnelValue *out)
         *out = i > MAX_INT || i < -MAX_INT ? value_float((double)i) : value_int(i);
         return true;
     }
-    default: return false;
+    default: return keys_from_json(j, a, out);
     }
 }
 
@@ -140,8 +155,7 @@ static bool look_up(Elab *e, const char *key, Span at, AnelValue *out)
                           ? e->options->config(e->options->config_context, key, &e->scratch, out)
                           : ANEL_ABSENT;
     if (found == ANEL_OTHER)
-        *out = elab_error(e, at, "%s: \"%s\" is no number, text, truth value or list of them", config_name(e),
-                          key);
+        *out = elab_error(e, at, "%s: \"%s\" is nested too deeply", config_name(e), key);
     if (found != ANEL_ABSENT)
         e->origin = arena_printf(&e->scratch, "%s: %s", config_name(e), key);
     return found != ANEL_ABSENT;

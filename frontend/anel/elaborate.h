@@ -113,7 +113,8 @@ typedef struct Elab {
     int frames, level;
     Setting *settings;
     const char *origin; /* where the last config() found its value */
-    int buckets, buckets_cap;
+    int buckets, buckets_cap, ignored, ignored_cap;
+    const char **ignore; /* what names of tensors begin with that the model leaves alone */
     int64_t *bucket;
 } Elab;
 

@@ -2,6 +2,7 @@
 #include "frontend/anel/elaborate.h"
 
 #include <math.h>
+#include <string.h>
 
 /* ---- reductions ---- */
 
@@ -208,6 +209,17 @@ AnelValue primitive_tensor(Elab *e, Call *c)
                            literal_floats(&e->module->arena, numbers, (size_t)count));
     v->span = v->def->span = c->span;
     return value_tensor(e, v);
+}
+
+AnelValue primitive_ignore(Elab *e, Call *c)
+{
+    const AnelValue *prefix = &c->arg[0];
+    if (prefix->kind != ANEL_TEXT || !*prefix->text)
+        return elab_error(e, c->at[0], "ignore takes what names of tensors begin with, not %s",
+                          describe(e, prefix));
+    const char *text = arena_str(&e->module->arena, prefix->text, strlen(prefix->text));
+    arena_push(&e->scratch, e->ignore, e->ignored, e->ignored_cap, text);
+    return value_none;
 }
 
 AnelValue primitive_assert(Elab *e, Call *c)

@@ -127,8 +127,17 @@ static void resolve(Bound *b, Diags *diags)
     }
 }
 
+static bool is_ignored(const Tensor *t, const char *const *ignore, int ignored)
+{
+    for (int i = 0; i < ignored; i++)
+        if (strncmp(t->name, ignore[i], strlen(ignore[i])) == 0 ||
+            strncmp(weights_bare_name(t->name), ignore[i], strlen(ignore[i])) == 0)
+            return true;
+    return false;
+}
+
 /* One error for all of them: a model that lacks a layer has many. */
-static void report_surplus(Bound *b, Diags *diags)
+static void report_surplus(Bound *b, const char *const *ignore, int ignored, Diags *diags)
 {
     enum { SHOWN = 4 };
     const Tensor *first = NULL;
@@ -137,7 +146,7 @@ static void report_surplus(Bound *b, Diags *diags)
     size_t count = 0;
     for (size_t i = 0; i < weights_count(b->weights); i++) {
         const Tensor *t = weights_at(b->weights, i);
-        if (b->used[i] || weights_is_buffer(t))
+        if (b->used[i] || weights_is_buffer(t) || is_ignored(t, ignore, ignored))
             continue;
         first = first ? first : t;
         if (count++ < SHOWN)
@@ -152,7 +161,7 @@ static void report_surplus(Bound *b, Diags *diags)
                    first->file, count, text_cstr(&names), count > SHOWN ? " ..." : "");
     if (count)
         diag_note(diags, (Span){0},
-                  "what is meant to be left out is declared and not used: weight spare \"%s\" [its lengths]",
+                  "what the model leaves alone, it says: ignore(\"%s\"), or the beginning of such names",
                   first->name);
     text_free(&names);
 }
@@ -182,7 +191,8 @@ static Bind *find(const Bound *b, const char *name)
     return bind;
 }
 
-Bound *bind_weights(const Func *model, const Weights *w, Diags *diags)
+Bound *bind_weights_but(const Func *model, const Weights *w, const char *const *ignore, int ignored,
+                        Diags *diags)
 {
     Bound *b = xcalloc(1, sizeof *b);
     int before = diags->errors;
@@ -195,11 +205,16 @@ Bound *bind_weights(const Func *model, const Weights *w, Diags *diags)
     resolve(b, diags);
     settle_layout(b, true, diags);
     settle_layout(b, false, diags);
-    report_surplus(b, diags);
+    report_surplus(b, ignore, ignored, diags);
     if (diags->errors == before)
         return b;
     bound_free(b);
     return NULL;
+}
+
+Bound *bind_weights(const Func *model, const Weights *w, Diags *diags)
+{
+    return bind_weights_but(model, w, NULL, 0, diags);
 }
 
 void bound_free(Bound *b)

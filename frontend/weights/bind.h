@@ -15,6 +15,10 @@ typedef struct Bound Bound;
  * reported at the line that declares the weight (surplus ones without a line), with the nearest name. NULL
  * where there were errors. Both must outlive the result. */
 MUST_USE Bound *bind_weights(const Func *model, const Weights *w, Diags *diags);
+/* The same, but tensors whose names begin with one of these, with or without an exporter's prefix, may be
+ * there without being used. */
+MUST_USE Bound *bind_weights_but(const Func *model, const Weights *w, const char *const *ignore, int ignored,
+                                 Diags *diags);
 void bound_free(Bound *b); /* NULL is allowed */
 
 /* The numbers, for the backend; valid until bound_free. */

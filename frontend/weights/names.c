@@ -77,8 +77,7 @@ const Tensor *weights_resolve(const Weights *w, const char *name)
     return t;
 }
 
-/* The name without the longest known prefix. */
-static const char *bare(const char *name)
+const char *weights_bare_name(const char *name)
 {
     size_t longest = 0;
     for (int i = 0; i < PREFIXES; i++) {
@@ -96,14 +95,15 @@ static bool same_shape(const Tensor *t, int rank, const int64_t *shape)
 
 const Tensor *weights_nearest(const Weights *w, const char *name, int rank, const int64_t *shape)
 {
-    const char *wanted = bare(name);
+    const char *wanted = weights_bare_name(name);
     const Tensor *best = NULL;
     int limit = 2 + (int)(strlen(wanted) > 120 ? 120 : strlen(wanted)) / 4, least = 2 * limit + 2;
     for (size_t i = 0; i < w->count; i++) {
         const Tensor *t = &w->tensors[i];
         if (weights_is_buffer(t))
             continue;
-        int score = 2 * text_distance(wanted, bare(t->name), limit) + !same_shape(t, rank, shape);
+        int score =
+            2 * text_distance(wanted, weights_bare_name(t->name), limit) + !same_shape(t, rank, shape);
         if (score < least) {
             least = score;
             best = t;

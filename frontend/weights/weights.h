@@ -82,6 +82,8 @@ const Tensor *weights_resolve(const Weights *w, const char *name);
 /* The tensor whose name is nearest to `name` for "did you mean", or NULL where nothing is near. Prefixes and
  * buffers do not count; of equally near names, one with the wanted shape wins (rank < 0: any shape). */
 const Tensor *weights_nearest(const Weights *w, const char *name, int rank, const int64_t *shape);
+/* The name without the longest known prefix; lies in `name`. */
+const char *weights_bare_name(const char *name);
 /* Whether this is a buffer that frameworks save with the weights but which is none (a causal mask, position
  * ids, rotary tables): by name and shape. */
 bool weights_is_buffer(const Tensor *t);

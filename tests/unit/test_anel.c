@@ -148,7 +148,7 @@ static void test_bad_config(void)
         "{\"a\": \"three\"}",
         "test.anel:1:13: error: \"a\" is the text \"three\", but the default 1 is of "
                   "another kind (config.json: a)");
-    check_refused("{\"d\": {}}", "error: config.json: \"d\" is no number, text, truth value or list of them");
+    check_refused("{\"d\": [[[[[[[[[[1]]]]]]]]]]}", "error: config.json: \"d\" is nested too deeply");
     check_refused("{\"a\": [1]}", "is the list [1], but the default 1");
     check_refused("{\"a\": true}", "is true, but the default 1");
 }

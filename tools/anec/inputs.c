@@ -69,7 +69,7 @@ bool inputs_graph(Inputs *in, const FlagList *sets, Diags *diags)
 bool inputs_numbers(Inputs *in, int64_t seed, Diags *diags)
 {
     if (in->weights) {
-        in->bound = bind_weights(in->graph, in->weights, diags);
+        in->bound = bind_weights_but(in->graph, in->weights, in->model.ignore, in->model.ignored, diags);
         if (!in->bound)
             return false;
         in->numbers = bound_source(in->bound);

@@ -7,7 +7,7 @@ syn keyword anelKeyword import model layer weight buckets return for in if else 
 syn keyword anelConstant true false none
 syn keyword anelPredefined token position S T
 syn keyword anelPrimitive embed linear matmul reshape transpose split concat slice repeat
-syn keyword anelPrimitive where split_heads merge_heads cache causal distance softmax normalize gelu gelu_tanh sum
+syn keyword anelPrimitive where ignore split_heads merge_heads cache causal distance softmax normalize gelu gelu_tanh sum
 syn keyword anelPrimitive mean reduce_max reduce_min min max clip floor ceil float int len shape
 syn keyword anelPrimitive tensor assert abs cos erf exp log relu rsqrt sigmoid silu sin softplus
 syn keyword anelPrimitive sqrt square tanh config
