@@ -50,7 +50,8 @@ void anel_value_print(Text *out, const AnelValue *v);
 /* ---- what surrounds a model ---- */
 
 typedef enum AnelFound {
-    ANEL_ABSENT, /* no such key, or null */
+    ANEL_ABSENT, /* no such key */
+    ANEL_NULL,   /* null, which counts as absent where the model does not say what it means */
     ANEL_OTHER,  /* there, but nothing that the language has a value for (an object) */
     ANEL_FOUND
 } AnelFound;

@@ -66,7 +66,8 @@ static AnelKind kind_of(const Node *n)
     case N_EACH: return ANEL_LIST;
     case N_BINARY: return strchr("+-*/%", n->text[0]) ? kind_of(n->kid[0]) : ANEL_NONE;
     case N_CALL:
-        return strcmp(n->text, "config") == 0 && n->kids == 2 ? kind_of(n->kid[1]->kid[0]) : ANEL_NONE;
+        return strcmp(n->text, "config") == 0 && n->kids > 1 && !n->kid[1]->text ? kind_of(n->kid[1]->kid[0])
+                                                                                 : ANEL_NONE;
     default: return ANEL_NONE;
     }
 }

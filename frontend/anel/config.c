@@ -84,8 +84,10 @@ AnelFound anel_config_json(void *context, const char *key, Arena *arena, AnelVal
             key += n;
         }
     }
-    if (!found || json_is_null(found))
+    if (!found)
         return ANEL_ABSENT;
+    if (json_is_null(found))
+        return ANEL_NULL;
     return from_json(found, arena, 0, out) ? ANEL_FOUND : ANEL_OTHER;
 }
 
@@ -136,20 +138,20 @@ Setting *settings_find(Elab *e, const char *name)
     return found;
 }
 
-/* ---- config("key", default) ---- */
+/* ---- config("key", default, null = value) ---- */
 
 static const char *config_name(const Elab *e)
 {
     return e->options->config_name ? e->options->config_name : "config.json";
 }
 
-static bool look_up(Elab *e, const char *key, Span at, AnelValue *out)
+static AnelFound look_up(Elab *e, const char *key, Span at, AnelValue *out)
 {
     const Setting *s = settings_find(e, key);
     if (s) {
         *out = s->value;
         e->origin = arena_printf(&e->scratch, "--set %s", key);
-        return s->value.kind != ANEL_NONE;
+        return s->value.kind == ANEL_NONE ? ANEL_NULL : ANEL_FOUND;
     }
     AnelFound found = e->options->config
                           ? e->options->config(e->options->config_context, key, &e->scratch, out)
@@ -158,7 +160,7 @@ static bool look_up(Elab *e, const char *key, Span at, AnelValue *out)
         *out = elab_error(e, at, "%s: \"%s\" is nested too deeply", config_name(e), key);
     if (found != ANEL_ABSENT)
         e->origin = arena_printf(&e->scratch, "%s: %s", config_name(e), key);
-    return found != ANEL_ABSENT;
+    return found;
 }
 
 /* Numbers in the place of numbers, texts for texts. A default of `none` says nothing. */
@@ -176,11 +178,29 @@ static bool is_plain(const Node *n)
            n->kind == N_STRING;
 }
 
-static AnelValue checked(Elab *e, const Node *call, const char *key, AnelValue found)
+typedef struct ConfigCall {
+    const Node *key, *otherwise, *null; /* NULL: not given */
+} ConfigCall;
+
+static bool config_arguments(const Node *call, ConfigCall *out)
 {
-    if (call->kids < 2 || !is_plain(call->kid[1]->kid[0]))
+    *out = (ConfigCall){0};
+    for (int i = 0; i < call->kids; i++) {
+        const Node *arg = call->kid[i];
+        const Node **to = i == 0 ? &out->key : &out->otherwise;
+        if (arg->text)
+            to = &out->null;
+        if (*to || (arg->text && (i == 0 || strcmp(arg->text, "null") != 0)))
+            return false;
+        *to = arg->kid[0];
+    }
+    return out->key != NULL;
+}
+
+static AnelValue checked(Elab *e, const Node *call, const Node *plain, const char *key, AnelValue found)
+{
+    if (!plain || !is_plain(plain))
         return found;
-    const Node *plain = call->kid[1]->kid[0];
     AnelValue otherwise = eval(e, plain);
     if (kinds_fit(&found, &otherwise))
         return found;
@@ -191,21 +211,25 @@ static AnelValue checked(Elab *e, const Node *call, const char *key, AnelValue f
 AnelValue eval_config(Elab *e, const Node *call)
 {
     AnelValue found = value_none;
-    bool named = false;
-    for (int i = 0; i < call->kids; i++)
-        named |= call->kid[i]->text != NULL;
-    if (named || call->kids < 1 || call->kids > 2)
+    ConfigCall c;
+    if (!config_arguments(call, &c))
         return elab_error(e, call->span,
-                          "config takes a key and, if it may be absent, a default: config(\"key\", default)");
-    AnelValue key = eval(e, call->kid[0]->kid[0]);
+                          "config takes a key, perhaps a default, and perhaps what null means: "
+                          "config(\"key\", default, null = value)");
+    AnelValue key = eval(e, c.key);
     if (key.kind == ANEL_ERROR)
         return key;
     if (key.kind != ANEL_TEXT)
-        return elab_error(e, call->kid[0]->span, "the key of config is a text, not %s", describe(e, &key));
-    if (look_up(e, key.text, call->span, &found))
-        return checked(e, call, key.text, found);
-    if (call->kids == 2)
-        return eval(e, call->kid[1]->kid[0]);
+        return elab_error(e, c.key->span, "the key of config is a text, not %s", describe(e, &key));
+    const char *origin = e->origin;
+    AnelFound kind = look_up(e, key.text, call->span, &found);
+    if (kind == ANEL_FOUND || kind == ANEL_OTHER)
+        return checked(e, call, c.otherwise, key.text, found);
+    if (kind == ANEL_NULL && c.null)
+        return eval(e, c.null);
+    e->origin = origin;
+    if (c.otherwise)
+        return eval(e, c.otherwise);
     elab_error(e, call->span, "%s has no \"%s\", and there is no default", config_name(e), key.text);
     if (e->fresh)
         diag_note(e->diags, (Span){0}, "--set %s=VALUE gives it one", key.text);

@@ -80,13 +80,12 @@ static const char *param_text(const Compiled *c, const char *name)
 
 /* ---- config and --set ---- */
 
-static const char parameters[] =
-    "model m(a = config(\"a\", 1), b = config(\"b\", config(\"old_b\", 2.5)), "
-    "c = config(\"deep.list.1\", \"x\"),\n"
-    "        d = config(\"d\", none), e = a * 2, context = 64) {\n"
-    "  weight w [16, 8]\n"
-    "  logits = linear(embed(w, token), w)\n"
-    "}\n";
+static const char parameters[] = "model m(a = config(\"a\", 1), b = config(\"b\", config(\"old_b\", 2.5)), "
+                                 "c = config(\"deep.list.1\", \"x\"),\n"
+                                 "        d = config(\"d\", none), e = a * 2, context = 64) {\n"
+                                 "  weight w [16, 8]\n"
+                                 "  logits = linear(embed(w, token), w)\n"
+                                 "}\n";
 
 static void test_config(void)
 {
@@ -101,6 +100,34 @@ static void test_config(void)
     CHECK_TEXT(param_text(&c, "c"), "\"two\" from c.json: deep.list.1");
     CHECK_TEXT(param_text(&c, "d"), "[true, 0.001] from c.json: d");
     CHECK_TEXT(param_text(&c, "e"), "6 from default");
+    release(&c);
+    json_decref(j);
+}
+
+/* What null means is said, or it counts as absent. */
+static void test_null(void)
+{
+    static const char source[] = "model m(a = config(\"a\", 1, null = 2), b = config(\"b\", 1, null = 2),\n"
+                                 "        c = config(\"c\", 1, null = 2), d = config(\"d\", null = 2),\n"
+                                 "        e = config(\"a\", 5),\n"
+                                 "        context = 64) {\n"
+                                 "  weight w [16, 8]\n"
+                                 "  logits = linear(embed(w, token), w)\n"
+                                 "}\n";
+    json_t *j = json_loads("{\"a\": null, \"b\": 3, \"d\": null}", 0, NULL);
+    AnelOptions o = {.config = anel_config_json, .config_context = j, .config_name = "c.json"};
+    Compiled c = compile(source, o);
+    CHECK(c.module != NULL);
+    CHECK_TEXT(param_text(&c, "a"), "2 from c.json: a");
+    CHECK_TEXT(param_text(&c, "b"), "3 from c.json: b");
+    CHECK_TEXT(param_text(&c, "c"), "1 from default");
+    CHECK_TEXT(param_text(&c, "d"), "2 from c.json: d");
+    CHECK_TEXT(param_text(&c, "e"), "5 from default");
+    release(&c);
+    o.sets = (const char *const[]){"b=none"};
+    o.set_count = 1;
+    c = compile(source, o);
+    CHECK_TEXT(param_text(&c, "b"), "none from --set");
     release(&c);
     json_decref(j);
 }
@@ -144,9 +171,8 @@ static void check_refused(const char *json, const char *message)
 
 static void test_bad_config(void)
 {
-    check_refused(
-        "{\"a\": \"three\"}",
-        "test.anel:1:13: error: \"a\" is the text \"three\", but the default 1 is of "
+    check_refused("{\"a\": \"three\"}",
+                  "test.anel:1:13: error: \"a\" is the text \"three\", but the default 1 is of "
                   "another kind (config.json: a)");
     check_refused("{\"d\": [[[[[[[[[[1]]]]]]]]]]}", "error: config.json: \"d\" is nested too deeply");
     check_refused("{\"a\": [1]}", "is the list [1], but the default 1");
@@ -354,6 +380,7 @@ static void test_spans(void)
 int main(void)
 {
     test_config();
+    test_null();
     test_defaults();
     test_sets();
     test_bad_config();
