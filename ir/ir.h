@@ -28,7 +28,7 @@ enum OpFlags {
     F_MODEL = 1 << 5        /* stands in models only; no MIL spelling, gone before emission */
 };
 
-enum { OP_MAX_OPERANDS = 16 };
+enum { OP_MAX_OPERANDS = 17 };
 
 /* One operand of an op's signature in ops.def, e.g. "bias?" or "values*". */
 typedef struct OperandInfo {

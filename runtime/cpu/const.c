@@ -9,14 +9,43 @@ void *cpu_const_room(CpuKernel *k, size_t bytes)
     return (void *)((at + 63) & ~(uintptr_t)63);
 }
 
-static bool resolve_blob(const BlobResolver *blobs, const Value *v, const void **data, Error *err)
+DType cpu_const_store(DType dtype)
+{
+    const DTypeInfo *info = &dtype_info[dtype];
+    return info->bits >= 8 ? dtype : info->class == CLASS_INT ? DT_INT8 : DT_UINT8;
+}
+
+/* Elements below 8 bits, one to a byte: they are packed to the end of the tensor, the low bits first. */
+static const void *unpacked(CpuKernel *k, DType dtype, const uint8_t *packed, int64_t count)
+{
+    int bits = dtype_info[dtype].bits;
+    unsigned mask = (1u << bits) - 1, sign = dtype_info[dtype].class == CLASS_INT ? 1u << (bits - 1) : 0;
+    uint8_t *out = cpu_const_room(k, (size_t)count);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t first = i * bits;
+        unsigned both = packed[first / 8];
+        if (first % 8 + bits > 8)
+            both |= (unsigned)packed[first / 8 + 1] << 8;
+        unsigned v = both >> (first % 8) & mask;
+        out[i] = (uint8_t)((v ^ sign) - sign);
+    }
+    return out;
+}
+
+static bool resolve_blob(CpuKernel *k, const BlobResolver *blobs, const Value *v, const void **data,
+                         Error *err)
 {
     const Literal *l = value_literal(v);
     DType dtype = v->type->dtype;
+    int64_t count = type_elements(v->type);
     if (!blobs || !blobs->find)
         return error_set(err, "there are no weight files for BLOBFILE constants");
-    if (!blobs->find(blobs->context, l->blob.path, l->blob.offset, dtype, type_elements(v->type), data, err))
+    if (!blobs->find(blobs->context, l->blob.path, l->blob.offset, dtype, count, data, err))
         return false;
+    if (dtype_info[dtype].bits < 8) {
+        *data = unpacked(k, dtype, *data, count);
+        return true;
+    }
     if ((uintptr_t)*data % (size_t)(dtype_info[dtype].bits / 8) != 0)
         return error_set(err, "the blob at offset %llu is not aligned to its elements",
                          (unsigned long long)l->blob.offset);
@@ -53,7 +82,7 @@ bool cpu_const_resolve(CpuKernel *k, const BlobResolver *blobs, const Value *v, 
                        DType *store, Error *err)
 {
     switch (value_literal(v)->kind) {
-    case LIT_BLOB: *store = v->type->dtype; return resolve_blob(blobs, v, data, err);
+    case LIT_BLOB: *store = cpu_const_store(v->type->dtype); return resolve_blob(k, blobs, v, data, err);
     case LIT_WEIGHT: return error_set(err, "its numbers were not written to a weight file");
     case LIT_INT:
     case LIT_FLOAT: return copy_literal(k, v, data, store, err);

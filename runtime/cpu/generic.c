@@ -99,3 +99,23 @@ bool cpu_emit_generic(Lowering *l, const Op *op)
                  g.count + op->results, &g, sizeof g);
     return true;
 }
+
+bool cpu_evaluate_constant(Lowering *l, const Op *op, Tensor *const *result)
+{
+    Arena *a = &l->kernel->arena;
+    int args = count_args(op);
+    Generic g = {.call = {.op = op, .operands = op->args, .results = op->results, .result = result}};
+    View *view = arena_many(a, (size_t)args, View);
+    Tensor **slot = arena_many(a, (size_t)args, Tensor *);
+    g.tensor = arena_many(a, (size_t)args, Tensor);
+    if (!read_operands(l, op, &g, view, slot))
+        return false;
+    for (int i = 0; i < g.count; i++) {
+        const Block *b = &l->kernel->block[view[i].block];
+        if (b->home != HOME_CONST)
+            return error_set(l->err, "%s: its operands must be constants", op->spelling);
+        int bytes = dtype_info[view[i].store].bits / 8;
+        g.tensor[i].constant = (const char *)b->constant + view[i].first * bytes;
+    }
+    return eval_function(op->code)(&g.call, l->err);
+}

@@ -34,7 +34,7 @@ static bool all_numbers(const Op *op, const char *key, int64_t want)
 static const Value *weight_matrix(const Op *op)
 {
     const Value *w = cpu_through_casts(op_arg(op, "weight"));
-    if (!value_is_const(w) || (w->type->dtype != DT_FP16 && w->type->dtype != DT_FP32) || w->type->rank < 2)
+    if (!cpu_is_constant(w) || (w->type->dtype != DT_FP16 && w->type->dtype != DT_FP32) || w->type->rank < 2)
         return NULL;
     for (int i = 2; i < w->type->rank; i++)
         if (w->type->dim[i] != 1)
@@ -51,7 +51,7 @@ static bool is_pointwise(const Op *conv)
 
 static bool is_vector(const Value *v, int64_t m)
 {
-    return value_is_const(cpu_through_casts(v)) && dtype_is_float(v->type->dtype) &&
+    return cpu_is_constant(cpu_through_casts(v)) && dtype_is_float(v->type->dtype) &&
            type_elements(v->type) == m;
 }
 
@@ -124,7 +124,7 @@ static bool match_residual(Lowering *l, const Value *v, Projection *p)
     for (int side = 0; add && side < 2; side++) {
         const Value *inner = op_arg(add, side ? "y" : "x"), *other = op_arg(add, side ? "x" : "y");
         Projection whole = {0};
-        if (!cpu_used_once(l, inner) || value_is_const(other) || !dims_equal(inner->type, v->type) ||
+        if (!cpu_used_once(l, inner) || cpu_is_constant(other) || !dims_equal(inner->type, v->type) ||
             !dims_equal(other->type, v->type) || !dtype_is_float(other->type->dtype))
             continue;
         if (!match_active(l, inner, &whole) || whole.map != MAP_NONE)

@@ -7,7 +7,7 @@
 #include "runtime/cpu/const.h"
 
 enum { ALIGN = 64 };
-static const size_t MOST_BYTES = (size_t)1 << 40; /* of one value; more is a mistake in the program */
+static const size_t MOST_BYTES = (size_t)1 << 40;   /* of one value; more is a mistake in the program */
 static const size_t MOST_SCRATCH = (size_t)1 << 31; /* floats; the same */
 
 /* ---- nodes ---- */
@@ -31,7 +31,8 @@ static OpNode *op_of(Lowering *l, const Value *v)
     return i < 0 ? NULL : &l->op[i];
 }
 
-bool cpu_check_type(Lowering *l, const char *what, const Type *t)
+/* Constants may have elements below 8 bits. */
+static bool check_type(Lowering *l, const char *what, const Type *t, bool constant)
 {
     Arena *a = &l->kernel->arena;
     int64_t n = type_elements(t);
@@ -41,12 +42,17 @@ bool cpu_check_type(Lowering *l, const char *what, const Type *t)
     if (n < 0)
         return error_set(l->err, "%s has type %s: shapes that are not known before the run are not supported",
                          what, type_text(a, t));
-    if (bits % 8 != 0 || bits == 0)
+    if ((bits % 8 != 0 && !constant) || bits == 0)
         return error_set(l->err, "%s: elements of type %s are not supported", what,
                          dtype_info[t->dtype].name);
     if ((uint64_t)n > MOST_BYTES / 8)
         return error_set(l->err, "%s has type %s, which is too large", what, type_text(a, t));
     return true;
+}
+
+bool cpu_check_type(Lowering *l, const char *what, const Type *t)
+{
+    return check_type(l, what, t, false);
 }
 
 int cpu_block_new(Lowering *l, size_t bytes)
@@ -87,7 +93,7 @@ static bool place_const(Lowering *l, Node *n)
     Block *b = &l->kernel->block[block];
     b->home = HOME_CONST;
     const char *name = n->value->name ? n->value->name : "a constant";
-    if (!cpu_check_type(l, name, n->value->type))
+    if (!check_type(l, name, n->value->type, true))
         return false;
     if (!cpu_const_resolve(l->kernel, l->blobs, n->value, &b->constant, &view.store, l->err))
         return error_prefix(l->err, "%s", name);
@@ -288,7 +294,7 @@ static void count_uses(Lowering *l)
         if (!l->op[i].needed)
             continue;
         FOR_EACH_ARG(op, slot)
-        need(l, *slot, op);
+            need(l, *slot, op);
         if (op->code == OP_WRITE_STATE)
             cpu_node(l, op_arg(op, "data"))->stored = true;
     }
@@ -303,9 +309,9 @@ static void want(Lowering *l, const Value *v)
 
 static const Match *find_match(Lowering *l, const Op *op)
 {
-    static Match *(*const matchers[])(Lowering *, const Op *) = {
-        cpu_match_update, cpu_match_decode, cpu_match_prefill,
-        cpu_match_rms_norm, cpu_match_linear, cpu_match_activation};
+    static Match *(*const matchers[])(Lowering *, const Op *) = {cpu_match_update,  cpu_match_decode,
+                                                                 cpu_match_prefill, cpu_match_rms_norm,
+                                                                 cpu_match_linear,  cpu_match_activation};
     for (size_t i = 0; i < sizeof matchers / sizeof *matchers; i++) {
         Match *m = matchers[i](l, op);
         if (m)
@@ -343,7 +349,7 @@ static void choose(Lowering *l)
         }
         o->wanted = true;
         FOR_EACH_ARG(o->op, slot)
-        want(l, *slot);
+            want(l, *slot);
     }
 }
 
@@ -363,11 +369,37 @@ static bool emit_op(Lowering *l, const Op *op)
     return cpu_emit_generic(l, op);
 }
 
+/* Compressed constants are unpacked once, when the function is compiled. */
+static bool unpack_constants(Lowering *l, const Op *op)
+{
+    CpuKernel *k = l->kernel;
+    Tensor *result[2], made[2];
+    for (int r = 0; r < op->results; r++) {
+        const Type *t = op->result[r]->type;
+        if (!check_type(l, op->result[r]->name, t, true))
+            return false;
+        DType store = cpu_const_store(t->dtype);
+        size_t bytes = (size_t)type_elements(t) * (size_t)(dtype_info[store].bits / 8);
+        int block = cpu_block_new(l, 0);
+        made[r] = tensor_of(t, store, cpu_const_room(k, bytes));
+        result[r] = &made[r];
+        k->block[block].home = HOME_CONST;
+        k->block[block].constant = made[r].data;
+        cpu_value_place(l, op->result[r], view_dense(block, store, t->rank, t->dim));
+    }
+    return cpu_evaluate_constant(l, op, result);
+}
+
 static bool emit_ops(Lowering *l)
 {
     for (int i = 0; i < l->ops; i++) {
         const OpNode *o = &l->op[i];
-        if (o->claimed || !o->wanted || o->op->code == OP_CONST)
+        bool constant = op_info(o->op->code)->flags & F_CONST;
+        if (constant && o->needed && o->op->code != OP_CONST && !unpack_constants(l, o->op))
+            return false;
+        if (constant)
+            continue;
+        if (o->claimed || !o->wanted)
             continue;
         for (int r = 0; r < o->op->results; r++)
             if (!cpu_check_type(l, o->op->result[r]->name, o->op->result[r]->type))

@@ -8,6 +8,7 @@
 #include <uthash.h>
 
 #include "runtime/cpu/plan.h"
+#include "runtime/eval/eval.h"
 
 typedef struct Node {
     const Value *value;
@@ -88,6 +89,8 @@ MUST_USE bool cpu_reserve(Lowering *l, size_t floats);
 /* ---- emission by kind; each returns false with the error set ---- */
 
 bool cpu_emit_generic(Lowering *l, const Op *op); /* generic.c */
+/* Evaluates an op whose operands are all constants, now. */
+MUST_USE bool cpu_evaluate_constant(Lowering *l, const Op *op, Tensor *const *result);
 bool cpu_emit_copy(Lowering *l, const Value *v, const char *kind, const View *from,
                    const View *to); /* move.c */
 View cpu_dense_copy(Lowering *l, const Value *v, const View *from, DType store);
@@ -104,6 +107,8 @@ bool cpu_emit_matmul(Lowering *l, const Op *op, bool *done); /* linear.c */
 const Op *cpu_def_of(const Value *v, OpCode code);
 /* The one number of a constant float or integer. */
 bool cpu_scalar_const(const Value *v, double *out);
+/* A constant, packed or not. */
+bool cpu_is_constant(const Value *v);
 /* Behind casts between float types. */
 const Value *cpu_through_casts(const Value *v);
 bool cpu_used_once(Lowering *l, const Value *v);

@@ -15,6 +15,11 @@ bool cpu_scalar_const(const Value *v, double *out)
     return true;
 }
 
+bool cpu_is_constant(const Value *v)
+{
+    return v->def && (op_info(v->def->code)->flags & F_CONST);
+}
+
 const Value *cpu_through_casts(const Value *v)
 {
     const Op *cast;
@@ -54,10 +59,10 @@ static int uses_within(const Match *m, const Value *v)
 {
     int n = 0;
     FOR_EACH_ARG(m->root, slot)
-    n += *slot == v;
+        n += *slot == v;
     for (int i = 0; i < m->inners; i++)
         FOR_EACH_ARG(m->inner[i], slot)
-    n += *slot == v;
+            n += *slot == v;
     return n;
 }
 

@@ -1,6 +1,4 @@
-/* Products: linear, matmul, conv. */
-#include <string.h>
-
+/* Products: linear, matmul. */
 #include "runtime/eval/eval.h"
 
 /* out[..., o] = sum over i of x[..., i] * weight[o, i], + bias[o] */
@@ -82,96 +80,5 @@ bool eval_matmul(const EvalCall *c, Error *err)
                            tensor_get(&y, at.at[1] + k * y_row + j * y_column);
                 tensor_put(out, o++, sum);
             }
-    return true;
-}
-
-/* ---- conv: x [N, C, spatial...], weight [O, C / groups, kernel...] ---- */
-
-enum { MAX_SPATIAL = 3 };
-
-typedef struct Window {
-    int spatial;
-    int64_t stride[MAX_SPATIAL], dilation[MAX_SPATIAL],
-        before[MAX_SPATIAL]; /* zeros before the first element */
-} Window;
-
-static void spatial_numbers(const EvalCall *c, const char *name, int spatial, int64_t *out)
-{
-    const Tensor *t = call_operand(c, name);
-    for (int i = 0; i < spatial; i++)
-        out[i] = t && i < t->count ? tensor_get_int(t, i) : 1;
-}
-
-static bool read_window(const EvalCall *c, const Tensor *x, const Tensor *weight, Window *w, Error *err)
-{
-    w->spatial = x->rank - 2;
-    if (w->spatial < 1 || w->spatial > MAX_SPATIAL)
-        return call_error(c, err, "x has rank %d", x->rank);
-    spatial_numbers(c, "strides", w->spatial, w->stride);
-    spatial_numbers(c, "dilations", w->spatial, w->dilation);
-    const char *kind = call_string(c, "pad_type", "valid");
-    const Tensor *pad = call_operand(c, "pad");
-    bool lower = strcmp(kind, "same_lower") == 0;
-    for (int i = 0; i < w->spatial; i++) {
-        w->before[i] = 0;
-        if (strcmp(kind, "custom") == 0 && pad && 2 * i < pad->count)
-            w->before[i] = tensor_get_int(pad, 2 * i);
-        if (strcmp(kind, "same") != 0 && !lower)
-            continue;
-        int64_t reach = (weight->dim[i + 2] - 1) * w->dilation[i] + 1, length = x->dim[i + 2];
-        int64_t outs = (length + w->stride[i] - 1) / w->stride[i];
-        int64_t all = (outs - 1) * w->stride[i] + reach - length;
-        w->before[i] = all > 0 ? (all + lower) / 2 : 0;
-    }
-    return true;
-}
-
-/* The kernel at output position `out`: the sum over one channel of x and one of the weight. */
-static double dot_window(const Tensor *x, int64_t x_first, const Tensor *weight, int64_t w_first,
-                         const Window *w, const int64_t *out)
-{
-    double sum = 0;
-    Cursor k;
-    cursor_begin(&k, w->spatial, weight->dim + 2);
-    for (; k.left > 0; cursor_next(&k), w_first++) {
-        int64_t at = 0;
-        bool inside = true;
-        for (int i = 0; i < w->spatial; i++) {
-            int64_t p = out[i] * w->stride[i] + k.index[i] * w->dilation[i] - w->before[i];
-            inside = inside && p >= 0 && p < x->dim[i + 2];
-            at = at * x->dim[i + 2] + p;
-        }
-        if (inside)
-            sum += tensor_get(x, x_first + at) * tensor_get(weight, w_first);
-    }
-    return sum;
-}
-
-bool eval_conv(const EvalCall *c, Error *err)
-{
-    const Tensor *x = call_operand(c, "x"), *weight = call_operand(c, "weight"),
-                 *bias = call_operand(c, "bias");
-    Tensor *out = c->result[0];
-    Window w;
-    if (!read_window(c, x, weight, &w, err))
-        return false;
-    int64_t groups = call_int(c, "groups", 1), ins = weight->dim[1], outs = weight->dim[0], plane = 1,
-            taps = 1;
-    if (groups < 1 || outs % groups || ins * groups != x->dim[1])
-        return call_error(c, err, "the channels do not fit the groups");
-    for (int i = 0; i < w.spatial; i++) {
-        plane *= x->dim[i + 2];
-        taps *= weight->dim[i + 2];
-    }
-    Cursor at;
-    cursor_begin(&at, out->rank, out->dim);
-    for (int64_t i = 0; at.left > 0; i++, cursor_next(&at)) {
-        int64_t o = at.index[1], first = o / (outs / groups) * ins;
-        double sum = bias ? tensor_get(bias, o) : 0;
-        for (int64_t k = 0; k < ins; k++)
-            sum += dot_window(x, (at.index[0] * x->dim[1] + first + k) * plane, weight, (o * ins + k) * taps,
-                              &w, at.index + 2);
-        tensor_put(out, i, sum);
-    }
     return true;
 }

@@ -1,7 +1,8 @@
 /* The evaluators against numbers worked out by hand (or, for functions, to nine digits by another program).
  *
  * A case is an op, its operands and its results as text: "x = f[2,3] 1 2 3 4 5 6; axis = i 0" gives f32 `x`
- * and int32 scalar `axis`. Types: f fp32, h fp16, i int32, b bool; dims in brackets, none for a scalar;
+ * and int32 scalar `axis`. Types: f fp32, h fp16, i int32, u uint8, b bool; dims in brackets, none for a
+ * scalar;
  * "text" is a string. An operand that is a list is given several times. Results stand between `|`; "! text"
  * expects an error with that text. The program fails where a row of ops.def has no case. */
 #include <ctype.h>
@@ -10,7 +11,7 @@
 #include "runtime/eval/eval.h"
 #include "tests/unit/check.h"
 
-enum { MOST = 64, PARTS = 8 };
+enum { MOST = 64, PARTS = 20 };
 
 typedef struct Part {
     char key[32];
@@ -230,6 +231,7 @@ static const struct {
     {OP_WRITE_STATE, "input = h[2] 1 2; data = f[2] 3 4.0001", "h[2] 3 4"},
     {OP_CACHE, "x = f[1] 1", "f[1] ! cannot be executed"},
     {OP_CAUSAL, "x = f[1] 1", "f[1] ! cannot be executed"},
+#include "tests/unit/eval_cases.inc"
 };
 
 /* ---- reading the texts ---- */
@@ -254,7 +256,8 @@ static const char *read_dims(const char *s, Part *p)
 /* "f[2] 1 2" up to `stop` or the end. */
 static const char *read_part(const char *s, const char *stop, Part *p)
 {
-    static const DType letters[128] = {['f'] = DT_FP32, ['h'] = DT_FP16, ['i'] = DT_INT32, ['b'] = DT_BOOL};
+    static const DType letters[128] = {
+        ['f'] = DT_FP32, ['h'] = DT_FP16, ['i'] = DT_INT32, ['b'] = DT_BOOL, ['u'] = DT_UINT8};
     p->type = type_scalar(letters[(unsigned char)*s & 127]);
     s = skip_spaces(read_dims(s + 1, p));
     p->tensor = tensor_of(&p->type, p->type.dtype, &p->room);

@@ -472,6 +472,8 @@ static void test_makers(void)
 }
 
 /* Rules, by name, of which no row passed or failed. */
+#include "tests/unit/infer_rows.inc"
+
 static void test_coverage(void)
 {
     static const char *const rules[] = {
@@ -613,6 +615,7 @@ int main(void)
     test_slices();
     test_gathers();
     test_makers();
+    test_more_rules();
     test_coverage();
     test_floats();
     test_verify();
