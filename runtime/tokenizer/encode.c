@@ -316,16 +316,33 @@ static bool encode_stretch(Encoder *e, const char *text, size_t size, bool first
     return e->t->digits == DIGITS_STAY ? encode_words(e, text, size) : encode_digits(e, text, size);
 }
 
-/* The longest added token that the text starts with, or NULL. */
-static const AddedToken *added_at(const Tokenizer *t, const char *text, size_t size, bool special)
+/* Where special tokens may be: nowhere, wherever they stand, or where `plain` is 0. */
+typedef struct Specials {
+    bool found;
+    const char *plain; /* NULL: everywhere */
+} Specials;
+
+static bool may_be_special(const Specials *s, size_t at, size_t size)
 {
+    for (size_t i = 0; s->found && s->plain && i < size; i++)
+        if (s->plain[at + i])
+            return false;
+    return s->found;
+}
+
+/* The longest added token that begins at `at`, or NULL. */
+static const AddedToken *added_at(const Tokenizer *t, const char *text, size_t size, size_t at,
+                                  const Specials *specials)
+{
+    text += at;
+    size -= at;
     int c = (unsigned char)*text;
     if (t->added.first[c] == t->added.first[c + 1])
         return NULL;
     PrefixWalk walk = prefix_walk(&t->added, text, size);
     const AddedToken *best = NULL;
     for (const AddedToken *token; (token = prefix_walk_next(&walk)) != NULL;)
-        if (special || !token->special)
+        if (!token->special || may_be_special(specials, at, token->text.size))
             best = token;
     return best;
 }
@@ -346,11 +363,11 @@ static size_t without_end_space(const char *text, size_t size)
     return kept;
 }
 
-static bool encode_text(Encoder *e, const char *text, size_t size, bool special)
+static bool encode_text(Encoder *e, const char *text, size_t size, const Specials *specials)
 {
     size_t start = 0, at = 0;
     while (at < size) {
-        const AddedToken *token = e->t->added.count ? added_at(e->t, text + at, size - at, special) : NULL;
+        const AddedToken *token = e->t->added.count ? added_at(e->t, text, size, at, specials) : NULL;
         if (!token) {
             at++;
             continue;
@@ -367,8 +384,8 @@ static bool encode_text(Encoder *e, const char *text, size_t size, bool special)
     return encode_stretch(e, text + start, size - start, start == 0);
 }
 
-bool tokenizer_encode(const Tokenizer *t, const char *text, size_t size, bool parse_special, int32_t **ids,
-                      size_t *count, Error *err)
+static bool encode(const Tokenizer *t, const char *text, size_t size, Specials specials, int32_t **ids,
+                   size_t *count, Error *err)
 {
     /* Positions are 32 bits, and a prefix space or U+2581 makes a text longer. */
     if (size > INT32_MAX / 4)
@@ -383,7 +400,7 @@ bool tokenizer_encode(const Tokenizer *t, const char *text, size_t size, bool pa
         e->bpe.undo = xmalloc((size_t)t->size * sizeof *e->bpe.undo);
         memset(e->bpe.undo, 0xff, (size_t)t->size * sizeof *e->bpe.undo);
     }
-    bool ok = encode_text(e, text, size, parse_special);
+    bool ok = encode_text(e, text, size, &specials);
     if (ok && e->count) {
         *ids = xrealloc(*ids, (*count + e->count) * sizeof **ids);
         memcpy(*ids + *count, e->ids, e->count * sizeof **ids);
@@ -394,6 +411,18 @@ bool tokenizer_encode(const Tokenizer *t, const char *text, size_t size, bool pa
     arena_free(&e->copies);
     free(e);
     return ok;
+}
+
+bool tokenizer_encode(const Tokenizer *t, const char *text, size_t size, bool parse_special, int32_t **ids,
+                      size_t *count, Error *err)
+{
+    return encode(t, text, size, (Specials){parse_special, NULL}, ids, count, err);
+}
+
+bool tokenizer_encode_marked(const Tokenizer *t, const char *text, const char *plain, size_t size,
+                             int32_t **ids, size_t *count, Error *err)
+{
+    return encode(t, text, size, (Specials){true, plain}, ids, count, err);
 }
 
 /* The space that was put before the text is taken away; of SentencePiece's where spaces collapse, all at the

@@ -32,6 +32,12 @@ void tokenizer_close(Tokenizer *t);
 MUST_USE bool tokenizer_encode(const Tokenizer *t, const char *text, size_t size, bool parse_special,
                                int32_t **ids, size_t *count, Error *err);
 
+/* As tokenizer_encode with parse_special, but a special token is found only where all of its bytes have a 0
+ * in `plain`, which has one byte for each of text's: what a person said stays plain text in the midst of a
+ * template's marks. */
+MUST_USE bool tokenizer_encode_marked(const Tokenizer *t, const char *text, const char *plain, size_t size,
+                                      int32_t **ids, size_t *count, Error *err);
+
 /* One more than the highest id; ids between may be unused. */
 int tokenizer_vocab_size(const Tokenizer *t);
 /* The bytes of a token (not NUL-terminated, perhaps part of a character) and their number; NULL and 0 for
