@@ -1,5 +1,6 @@
 # Other families and file formats: the public fixtures' logits, prefilled, decoded and half of each.
 . tests/lib.sh
+. tests/e2e/inputs/fused.sh
 
 data=$ANEC_TEST_DATA/hf-fixtures
 if [ ! -f "$data/tiny_llama.safetensors" ]; then
@@ -25,7 +26,8 @@ try() # NAME MODEL LOGITS LIMIT WEIGHTS
 {
     what=$1 model=$2 logits=$3 limit=$4 main=$5
     rm -rf "$T/p.pkg"
-    check "$what compiles" anec "models/$model.anel" --weights "$main" -q -o "$T/p.pkg"
+    check "$what compiles" anec "models/$model.anel" --weights "$main" --explain -q -o "$T/p.pkg"
+    cp "$T/stdout" "$T/explained"
     compare "$what" "$data/${logits}_logits.json" "$limit"
 }
 
@@ -33,9 +35,13 @@ for family in llama mistral qwen2 qwen3 gptneo; do
     mkdir "$T/$family"
     cp "$data/tiny_$family.safetensors" "$T/$family/model.safetensors"
     cp "$data/tiny_${family}_config.json" "$T/$family/config.json"
-    model=$family
-    [ -f "models/$model.anel" ] || model=llama
-    try $family $model tiny_$family 5e-3 "$T/$family"
+    try $family $family tiny_$family 5e-3 "$T/$family"
+    layers=$(sed -n 's/.*"num\(_hidden\)*_layers": *\([0-9]*\).*/\2/p' "$T/$family/config.json")
+    is_fused $family "$layers" "$layers"
+    if [ $family != gptneo ]; then
+        rotates $family "$layers"
+        is_gated $family "$layers"
+    fi
 done
 
 mkdir "$T/shards"

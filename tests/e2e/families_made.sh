@@ -1,20 +1,7 @@
 # Families beyond those with public fixtures: checkpoints made here, logits of a reference in double precision
 # (tests/support/libreference.c), prefilled, decoded and half of each; attention and MLPs are programs.
 . tests/lib.sh
-
-# Every program that is a pattern: one attention and so many MLPs for each layer, nothing left over.
-is_fused() # NAME LAYERS MLPS
-{
-    attentions=$(grep -c '^  attention_[0-9]* (attention)' "$T/explained")
-    mlps=$(grep -c '^  mlp_[0-9]* (mlp)' "$T/explained")
-    left=$(grep -c 'softmax stays on the CPU' "$T/explained")
-    if [ "$attentions $mlps $left" = "$2 $3 0" ]; then
-        ok "$1: $attentions attentions and $mlps MLPs fused"
-    else
-        not_ok "$1: $attentions attentions and $mlps MLPs fused, not $2 and $3"
-        grep -A 9 'not fused' "$T/explained"
-    fi
-}
+. tests/e2e/inputs/fused.sh
 
 "$B/tests/make_family" --list >"$T/list"
 while read -r family model; do
@@ -28,6 +15,12 @@ while read -r family model; do
     gemma3) is_fused "$family" 3 3 ;;
     mixtral) is_fused "$family" 2 8 ;;
     *) is_fused "$family" 2 2 ;;
+    esac
+    case $family in
+    gptneox* | gptj | phi | phi-normed | gemma | gemma2* | llama* | mistral* | qwen*) rotates "$family" 2 ;;
+    esac
+    case $family in
+    gemma | gemma2* | llama* | mistral* | qwen*) is_gated "$family" 2 ;;
     esac
     for split in 0 5 99; do
         rm -f "$T/got"

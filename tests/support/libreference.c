@@ -50,7 +50,8 @@ static void describe(const Ref *r, Text *header)
     for (int i = 0; i < r->tensors; i++) {
         const RefTensor *t = &r->tensor[i];
         size_t n = (size_t)t->shape[0] * (size_t)(t->rank == 2 ? t->shape[1] : 1) * 4;
-        const char *prefix = strcmp(t->name, "lm_head.weight") == 0 ? "" : r->prefix;
+        bool apart = strncmp(t->name, "lm_head.", 8) == 0 || strncmp(t->name, "embed_out.", 10) == 0;
+        const char *prefix = apart ? "" : r->prefix;
         text_printf(header, "%s\"%s%s\":{\"dtype\":\"F32\",\"shape\":[%d", i ? "," : "", prefix, t->name,
                     t->shape[0]);
         if (t->rank == 2)
@@ -291,8 +292,8 @@ const double *ref_slopes(Ref *r, int heads, double most)
 
 /* ---- attention ---- */
 
-static void attend(const RefAttention *a, int t, int h, const double *q, const double *k, const double *v,
-                   double *score, double *out)
+static void attend(const RefAttention *a, double cap, int t, int h, const double *q, const double *k,
+                   const double *v, double *score, double *out)
 {
     int g = h / (a->heads / a->groups), width = a->groups * a->d, from = 0;
     double most = -INFINITY, sum = 0;
@@ -302,7 +303,10 @@ static void attend(const RefAttention *a, int t, int h, const double *q, const d
         score[s] = 0;
         for (int i = 0; i < a->d; i++)
             score[s] += q[(t * a->heads + h) * a->d + i] * k[s * width + g * a->d + i];
-        score[s] = score[s] * a->scale + (a->slopes ? a->slopes[h] * s : 0);
+        score[s] *= a->scale;
+        if (cap > 0)
+            score[s] = cap * tanh(score[s] / cap);
+        score[s] += (a->slopes ? a->slopes[h] * s : 0);
         most = fmax(most, score[s]);
     }
     for (int s = from; s <= t; s++)
@@ -314,11 +318,17 @@ static void attend(const RefAttention *a, int t, int h, const double *q, const d
     }
 }
 
-double *ref_attention(Ref *r, const RefAttention *a, const double *q, const double *k, const double *v)
+double *ref_attention_capped(Ref *r, const RefAttention *a, double cap, const double *q, const double *k,
+                             const double *v)
 {
     double *out = rows(r, a->heads * a->d), *score = arena_many(&r->arena, (size_t)r->count, double);
     for (int t = 0; t < r->count; t++)
         for (int h = 0; h < a->heads; h++)
-            attend(a, t, h, q, k, v, score, out + (t * a->heads + h) * a->d);
+            attend(a, cap, t, h, q, k, v, score, out + (t * a->heads + h) * a->d);
     return out;
+}
+
+double *ref_attention(Ref *r, const RefAttention *a, const double *q, const double *k, const double *v)
+{
+    return ref_attention_capped(r, a, 0, q, k, v);
 }

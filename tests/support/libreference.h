@@ -15,7 +15,7 @@ typedef struct RefTensor {
 
 typedef struct Ref {
     Arena arena;
-    const char *prefix; /* in front of all names but lm_head.weight */
+    const char *prefix; /* in front of all names but those of lm_head and embed_out */
     int count;          /* tokens */
     const int *ids;
     int tensors, tensors_cap;
@@ -76,6 +76,9 @@ typedef struct RefAttention {
     int window;           /* 0: none */
     const double *slopes; /* NULL: none; of the key's position, before the softmax and after the scale */
 } RefAttention;
+/* `cap` > 0: scores are cap * tanh(scores / cap), before the slopes. */
+double *ref_attention_capped(Ref *r, const RefAttention *a, double cap, const double *q, const double *k,
+                             const double *v);
 double *ref_attention(Ref *r, const RefAttention *a, const double *q, const double *k, const double *v);
 
 #endif

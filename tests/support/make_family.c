@@ -10,9 +10,19 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "tests/support/libreference.h"
+#include "tests/support/libdecoders.h"
 
-enum { DIM = 32, HEADS = 4, GROUPS = 2, D = 8, INNER = 48, VOCAB = 96, CONTEXT = 64, LAYERS = 2, COUNT = 14 };
+enum {
+    DIM = 32,
+    HEADS = 4,
+    GROUPS = 2,
+    D = 8,
+    INNER = 48,
+    VOCAB = DECODER_VOCAB,
+    CONTEXT = 64,
+    LAYERS = 2,
+    COUNT = 14
+};
 
 static const int ids[COUNT] = {7, 0, 12, 12, 95, 3, 50, 1, 64, 31, 2, 5, 77, 40};
 
@@ -536,6 +546,9 @@ static double *gpt1(Ref *r)
 #define LLAMA_SIZES                                                                                          \
     "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"hidden_size\":32,\"intermediate_size\":48,"         \
     "\"max_position_embeddings\":64,\"vocab_size\":96"
+#define LLAMA3                                                                                               \
+    "\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"              \
+    "\"original_max_position_embeddings\":32"
 #define GROUPED LLAMA_SIZES ",\"num_key_value_heads\":2"
 
 static const struct {
@@ -543,6 +556,53 @@ static const struct {
     double *(*logits)(Ref *r);
     const char *config;
 } families[] = {
+    {"gptneox", "gptneox", "gpt_neox.", decoder_gptneox,
+     LLAMA_SIZES ",\"layer_norm_eps\":1e-5,\"rotary_pct\":0.5,\"rotary_emb_base\":10000,"
+                 "\"use_parallel_residual\":true,\"hidden_act\":\"gelu\",\"tie_word_embeddings\":false"},
+    {"gptneox-serial", "gptneox", "gpt_neox.", decoder_gptneox_serial,
+     LLAMA_SIZES ",\"layer_norm_eps\":1e-5,\"attention_bias\":false,\"use_parallel_residual\":false,"
+                 "\"hidden_act\":\"gelu_fast\",\"rope_parameters\":{\"rope_type\":\"default\","
+                 "\"rope_theta\":10000.0,\"partial_rotary_factor\":1.0}"},
+    {"gptj", "gptj", "transformer.", decoder_gptj,
+     "\"n_layer\":2,\"n_head\":4,\"n_embd\":32,\"n_inner\":null,\"n_positions\":64,\"vocab_size\":96,"
+     "\"rotary\":true,\"rotary_dim\":4,\"activation_function\":\"gelu_new\""},
+    {"phi", "phi", "model.", decoder_phi,
+     LLAMA_SIZES ",\"num_key_value_heads\":null,\"qk_layernorm\":false,\"rope_scaling\":null"},
+    {"phi-normed", "phi", "model.", decoder_phi_normed,
+     GROUPED ",\"qk_layernorm\":true,\"partial_rotary_factor\":0.5,\"hidden_act\":\"gelu_new\""},
+    {"gemma", "gemma", "model.", decoder_gemma,
+     LLAMA_SIZES ",\"num_key_value_heads\":1,\"head_dim\":12,\"hidden_act\":\"gelu\","
+                 "\"hidden_activation\":null,\"rms_norm_eps\":1e-6,\"rope_theta\":10000.0"},
+    {"gemma2", "gemma2", "model.", decoder_gemma2,
+     GROUPED ",\"head_dim\":8,\"query_pre_attn_scalar\":20,\"attn_logit_softcapping\":1.5,"
+             "\"final_logit_softcapping\":6.0,\"sliding_window\":5,"
+             "\"hidden_activation\":\"gelu_pytorch_tanh\""},
+    {"gemma2-open", "gemma2", "model.", decoder_gemma2_open,
+     GROUPED ",\"head_dim\":8,\"query_pre_attn_scalar\":20,\"attn_logit_softcapping\":null,"
+             "\"final_logit_softcapping\":null,\"sliding_window\":null"},
+    {"llama-linear", "llama", "model.", decoder_llama_linear,
+     LLAMA_SIZES ",\"rms_norm_eps\":1e-5,\"rope_scaling\":{\"type\":\"linear\",\"factor\":2.5}"},
+    {"llama3", "llama", "model.", decoder_llama3,
+     GROUPED ",\"rms_norm_eps\":1e-5,\"rope_theta\":100.0,\"rope_scaling\":{" LLAMA3 "}"},
+    {"llama3-newer", "llama", "model.", decoder_llama3,
+     GROUPED ",\"rms_norm_eps\":1e-5,\"rope_parameters\":{\"rope_theta\":100.0," LLAMA3 "}"},
+    {"llama-biased", "llama", "model.", decoder_llama_biased,
+     GROUPED ",\"rms_norm_eps\":1e-5,\"head_dim\":12,\"attention_bias\":true,\"mlp_bias\":true,"
+             "\"hidden_act\":\"gelu\",\"tie_word_embeddings\":true,\"rope_theta\":500000.0,"
+             "\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":4.0}"},
+    {"mistral", "mistral", "model.", decoder_mistral,
+     GROUPED ",\"rms_norm_eps\":1e-5,\"rope_theta\":1000000.0,\"head_dim\":null,\"sliding_window\":5"},
+    {"mistral-open", "mistral", "model.", decoder_mistral_open,
+     GROUPED ",\"rms_norm_eps\":1e-5,\"rope_theta\":1000000.0,\"sliding_window\":null"},
+    {"qwen2", "qwen2", "model.", decoder_qwen2,
+     GROUPED ",\"rms_norm_eps\":1e-5,\"rope_theta\":1000000.0,\"use_sliding_window\":false,"
+             "\"sliding_window\":5,\"max_window_layers\":0,\"tie_word_embeddings\":true"},
+    {"qwen2-window", "qwen2", "model.", decoder_qwen2_window,
+     GROUPED ",\"rms_norm_eps\":1e-5,\"rope_theta\":1000000.0,\"use_sliding_window\":true,"
+             "\"sliding_window\":5,\"max_window_layers\":1"},
+    {"qwen3-window", "qwen3", "model.", decoder_qwen3_window,
+     GROUPED ",\"rms_norm_eps\":1e-5,\"rope_theta\":1000000.0,\"head_dim\":12,\"use_sliding_window\":true,"
+             "\"sliding_window\":5,\"layer_types\":[\"sliding_attention\",\"full_attention\"]"},
     {"opt", "opt", "model.", opt,
      "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"hidden_size\":32,\"ffn_dim\":48,"
      "\"max_position_embeddings\":64,\"vocab_size\":96,\"word_embed_proj_dim\":32,"
