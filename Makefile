@@ -19,7 +19,7 @@ MACHINE := $(shell uname -m)
 BASEFLAGS := -std=c11 -I. -I$(BUILD)/gen -ffp-contract=off -fno-math-errno -pthread \
              -DANEC_VERSION='"$(VERSION)"' \
              -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
-LIBS      := -ljansson -lutf8proc -lm -pthread
+LIBS      := -ljansson -lutf8proc -lprotobuf-c -lm -pthread
 
 ifeq ($(SYSTEM),Darwin)
   BREW      := $(shell brew --prefix 2>/dev/null || echo /opt/homebrew)
@@ -34,6 +34,7 @@ else
   EXPORT    := -rdynamic
 endif
 RE2C ?= re2c
+PROTOC ?= protoc-c
 
 ifdef SANITIZE
   BASEFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -52,6 +53,7 @@ MODULES  := $(patsubst %/,%,$(sort $(dir $(foreach e,c re y,$(wildcard $(TREES:%
 SOURCES  := $(foreach m,$(MODULES),$(wildcard $(m)/*.c))
 SCANNERS := $(foreach m,$(MODULES),$(wildcard $(m)/*.re))
 GRAMMARS := $(foreach m,$(MODULES),$(wildcard $(m)/*.y))
+PROTOS   := $(foreach m,$(MODULES),$(wildcard $(m)/*.proto))
 
 # Kernels are one file per ISA level; each is compiled for its own level and chosen at run time.
 # A file for another machine compiles to nothing.
@@ -63,8 +65,9 @@ ifneq ($(filter aarch64 arm64,$(MACHINE)),)
   $(BUILD)/obj/runtime/kernels/neon.o:   ISAFLAGS := -march=armv8.2-a+fp16
 endif
 
-OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o) $(SCANNERS:%.re=$(BUILD)/obj/%.re.o) $(GRAMMARS:%.y=$(BUILD)/obj/%.y.o)
-HEADERS := $(GRAMMARS:%.y=$(BUILD)/gen/%.y.h) $(BUILD)/gen/frontend/anel/std.inc
+OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o) $(SCANNERS:%.re=$(BUILD)/obj/%.re.o) $(GRAMMARS:%.y=$(BUILD)/obj/%.y.o) \
+           $(PROTOS:%.proto=$(BUILD)/obj/%.pb-c.o)
+HEADERS := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.h) $(GRAMMARS:%.y=$(BUILD)/gen/%.y.h) $(BUILD)/gen/frontend/anel/std.inc
 LIBRARY := $(BUILD)/libanec.a
 # A folder of tools/ is one program; tools/shared/ is linked into each.
 PROGRAMS := $(patsubst tools/%/main.c,%,$(wildcard tools/*/main.c))
@@ -177,6 +180,11 @@ $(BUILD)/gen/%.y.c $(BUILD)/gen/%.y.h: %.y
 	@mkdir -p $(@D)
 	$(SAY) '  BISON   $<'
 	$(Q)$(BISON) -Wall -Werror -Wno-other --defines=$(BUILD)/gen/$*.y.h -o $(BUILD)/gen/$*.y.c $<
+
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h: %.proto
+	@mkdir -p $(@D)
+	$(SAY) '  PROTOC  $<'
+	$(Q)$(PROTOC) --proto_path=. --c_out=$(BUILD)/gen $<
 
 # std.anel is part of the program: the bytes of an array.
 $(BUILD)/gen/frontend/anel/std.inc: models/std.anel

@@ -213,6 +213,8 @@ const Literal *literal_ints(Arena *a, const int64_t *values, size_t count);
 const Literal *literal_floats(Arena *a, const double *values, size_t count);
 const Literal *literal_string(Arena *a, const char *s);
 const Literal *literal_blob(Arena *a, const char *path, uint64_t offset);
+/* A list, dict or tuple of these children. */
+const Literal *literal_tree(Arena *a, const Literal *const *children, size_t count);
 const Literal *literal_weight(Arena *a, const WeightRef *w);
 /* In-place constants of the usual kinds. */
 Value *inline_int(Module *m, int64_t v); /* int32 */

@@ -316,6 +316,13 @@ const Literal *literal_blob(Arena *a, const char *path, uint64_t offset)
     return l;
 }
 
+const Literal *literal_tree(Arena *a, const Literal *const *children, size_t count)
+{
+    Literal *l = literal_new(a, LIT_TREE, count);
+    l->children = arena_copy(a, children, count * sizeof *children);
+    return l;
+}
+
 const Literal *literal_weight(Arena *a, const WeightRef *w)
 {
     Literal *l = literal_new(a, LIT_WEIGHT, 1);

@@ -4,7 +4,8 @@
 bool pass_decode(Pipeline *p)
 {
     Error err;
-    if (!lower_decode(p->graph, p->plan->model.context, p->plan, &err)) {
+    int64_t tokens = p->options->stateful ? DIM_UNKNOWN : 1;
+    if (!lower_decode(p->graph, p->plan->model.context, tokens, p->plan, &err)) {
         diag_error(p->diags, p->graph->span, "decode: %s", err.text);
         return false;
     }

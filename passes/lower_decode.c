@@ -1,4 +1,5 @@
-/* The decode program: the model at S = 1 and T = context, with the KV cache as MIL states.
+/* The decode program: the model at S = 1 and T = context, with the KV cache as MIL states. With S unknown the
+ * same program takes any number of tokens at consecutive positions, and gives the logits of the last.
  *
  *   cache(x)       old = read_state(c); new = slice_update(old, x, at position); write_state(c, new); new
  *
@@ -7,6 +8,10 @@
  *   distance       cast(position - range(T))
  *
  *   weight, fp32   cast(weight, fp16 -> fp32); an embedding gathers fp16 rows and casts those
+ *
+ * Core ML takes only constants for weights. So where S is unknown, small weights are fp32 constants, and
+ *
+ *   linear(x, w, b)   cast(linear(cast(x, -> fp16), w), -> fp32) + b
  */
 #include "passes/lower_decode.h"
 
@@ -18,8 +23,11 @@ typedef struct Lowering {
     Func *f;
     Value *position;
     Value *range; /* int32 [T]: 0, 1, 2 ...; made at the first mask */
-    Value *next;  /* int32 [1]: position + 1; made at the first cache */
-    int64_t context;
+    Value *first; /* int32 [1]: the first of the positions; made at the first cache, as the next two */
+    Value *last;
+    Value *next; /* int32 [1]: last + 1 */
+    Value *row;  /* the positions as the mask compares them: [1], or a column [S, 1] */
+    int64_t context, tokens;
     Plan *plan;
     int caches, axes_cap;
     int *axis; /* of T, for each cache op in order: found while it is still a symbol */
@@ -62,11 +70,25 @@ static Value *key_range(Lowering *l)
     return l->range;
 }
 
-/* How long before the query each key is: [1, T]. */
+static Value *query_positions(Lowering *l)
+{
+    if (!l->row && l->tokens == 1)
+        l->row = l->position;
+    if (!l->row) {
+        int64_t one = 1;
+        Op *op = op_new_before(l->f, l->f->first, OP_EXPAND_DIMS, (Span){0});
+        op_set(op, "x", l->position);
+        op_set(op, "axes", inline_ints(l->f->module, &one, 1));
+        l->row = emit(l, op, "query_positions");
+    }
+    return l->row;
+}
+
+/* How long before the query each key is: [S, T]. */
 static bool lower_distance(Lowering *l, Op *op)
 {
-    Value *old = op->result[0], *range = key_range(l);
-    Value *whole = range ? emit_binary(l, op, OP_SUB, l->position, range, "distance_whole") : NULL;
+    Value *old = op->result[0], *range = key_range(l), *queries = range ? query_positions(l) : NULL;
+    Value *whole = queries ? emit_binary(l, op, OP_SUB, queries, range, "distance_whole") : NULL;
     Value *real = whole ? emit_cast(l, op, whole, DT_FP32, "distance_real") : NULL;
     if (!real)
         return false;
@@ -122,12 +144,56 @@ static bool lower_embedding(Lowering *l, Op *op)
     return true;
 }
 
-static void use_wide_weights(Op *op)
+static bool reads_halves(const Lowering *l, const Op *op)
 {
-    bool embedding = op->code == OP_GATHER;
+    return op->code == OP_GATHER || (l->tokens != 1 && op->code == OP_LINEAR);
+}
+
+static void use_wide_weights(const Lowering *l, Op *op)
+{
     FOR_EACH_ARG(op, slot)
-        if (is_weight(*slot) && (*slot)->mark && op != ((Value *)(*slot)->mark)->def && !embedding)
+        if (is_weight(*slot) && (*slot)->mark && op != ((Value *)(*slot)->mark)->def && !reads_halves(l, op))
             *slot = (*slot)->mark;
+}
+
+/* linear in fp16; the sum with the bias in fp32. */
+static bool narrow_linear(Lowering *l, Op *op)
+{
+    Value *bias = op_arg(op, "bias"), *y = op->result[0];
+    Value *x = emit_cast(l, op, op_arg(op, "x"), DT_FP16, "halves");
+    if (!x)
+        return false;
+    op_set(op, "x", x);
+    op->arg[op_operand_index(OP_LINEAR, "bias")].count = 0;
+    Type half = *y->type;
+    half.dtype = DT_FP16;
+    y->type = type_copy(&l->f->module->arena, &half);
+    Op *before = op->next, *cast = op_new_before(l->f, before, OP_CAST, op->span);
+    op_set(cast, "x", y);
+    op_set(cast, "dtype", inline_string(l->f->module, "fp32"));
+    Value *wide = emit(l, cast, "product");
+    Value *sum = wide && bias ? emit_binary(l, before, OP_ADD, wide, bias, "sum") : wide;
+    if (!sum)
+        return false;
+    for (Op *user = sum->def->next; user; user = user->next)
+        FOR_EACH_ARG(user, slot)
+            if (*slot == y)
+                *slot = sum;
+    for (int i = 0; i < l->f->outputs; i++)
+        if (l->f->output[i] == y)
+            l->f->output[i] = sum;
+    return true;
+}
+
+static bool narrow_projections(Lowering *l)
+{
+    for (Op *op = l->f->first, *next; op; op = next) {
+        next = op->next;
+        Value *w = op->code == OP_LINEAR ? op_arg(op, "weight") : NULL;
+        if (w && w->type->dtype == DT_FP16 && !narrow_linear(l, op))
+            return false;
+    }
+    return true;
 }
 
 static bool lower_weights(Lowering *l)
@@ -137,11 +203,13 @@ static bool lower_weights(Lowering *l)
         if (op->code != OP_CONST || !is_weight(op->result[0]))
             continue;
         bool distance = op->literal->weight.kind == WEIGHT_DISTANCE;
+        if (!distance && l->tokens != 1 && op->result[0]->type->rank < 2)
+            continue;
         if (!(distance ? lower_distance(l, op) : lower_weight(l, op)))
             return false;
     }
     for (Op *op = l->f->first; op; op = op->next) {
-        use_wide_weights(op);
+        use_wide_weights(l, op);
         Value *table = op->code == OP_GATHER ? op_arg(op, "x") : NULL;
         if (table && is_weight(table) && !lower_embedding(l, op))
             return false;
@@ -202,14 +270,28 @@ static Value *corner(Lowering *l, Op *before, const int64_t *plain, int rank, in
     return emit(l, op, stem);
 }
 
-static Value *next_position(Lowering *l)
+/* The least or the greatest position: the first or the last, as they are consecutive. */
+static Value *emit_end(Lowering *l, Op *before, OpCode code, const char *stem)
 {
-    if (!l->next) {
-        int64_t one = 1;
-        l->next =
-            emit_binary(l, l->f->first, OP_ADD, l->position, inline_ints(l->f->module, &one, 1), "next");
-    }
-    return l->next;
+    int64_t zero = 0;
+    Op *op = op_new_before(l->f, before, code, before->span);
+    op_set(op, "x", l->position);
+    op_set(op, "axes", inline_ints(l->f->module, &zero, 1));
+    op_set(op, "keep_dims", inline_bool(l->f->module, true));
+    return emit(l, op, stem);
+}
+
+static bool find_ends(Lowering *l)
+{
+    int64_t one = 1;
+    Op *before = l->f->first;
+    if (l->next)
+        return true;
+    l->first = l->tokens == 1 ? l->position : emit_end(l, before, OP_REDUCE_MIN, "first");
+    l->last = l->tokens == 1 ? l->position : emit_end(l, before, OP_REDUCE_MAX, "last");
+    if (l->first && l->last)
+        l->next = emit_binary(l, before, OP_ADD, l->last, inline_ints(l->f->module, &one, 1), "next");
+    return l->next != NULL;
 }
 
 /* new = slice_update(old, half, [0, position, 0], [H, position + 1, d]) */
@@ -217,9 +299,8 @@ static Value *emit_update(Lowering *l, Op *before, Value *old, Value *half, int 
 {
     const Type *t = old->type;
     int64_t zeros[IR_MAX_RANK] = {0};
-    Value *next = next_position(l);
-    Value *begin = next ? corner(l, before, zeros, t->rank, axis, l->position, "begin") : NULL;
-    Value *end = begin ? corner(l, before, t->dim, t->rank, axis, next, "end") : NULL;
+    Value *begin = find_ends(l) ? corner(l, before, zeros, t->rank, axis, l->first, "begin") : NULL;
+    Value *end = begin ? corner(l, before, t->dim, t->rank, axis, l->next, "end") : NULL;
     if (!end)
         return NULL;
     Op *op = op_new_before(l->f, before, OP_SLICE_UPDATE, before->span);
@@ -258,11 +339,12 @@ static bool lower_cache(Lowering *l, Op *op)
 /* Keys position - window + 1 .. position. */
 static Value *emit_seen(Lowering *l, Op *before, Value *range, int64_t window)
 {
-    Value *seen = emit_binary(l, before, OP_LESS_EQUAL, range, l->position, "seen");
+    Value *queries = query_positions(l);
+    Value *seen = queries ? emit_binary(l, before, OP_LESS_EQUAL, range, queries, "seen") : NULL;
     if (!seen || !window)
         return seen;
     Value *oldest =
-        emit_binary(l, before, OP_SUB, l->position, inline_ints(l->f->module, &window, 1), "oldest");
+        emit_binary(l, before, OP_SUB, queries, inline_ints(l->f->module, &window, 1), "oldest");
     Value *near = oldest ? emit_binary(l, before, OP_GREATER, range, oldest, "near") : NULL;
     return near ? emit_binary(l, before, OP_LOGICAL_AND, seen, near, "seen") : NULL;
 }
@@ -333,7 +415,109 @@ static void label_ops(Func *f)
             op->label = op->result[0]->name;
 }
 
-bool lower_decode(const Func *model, int64_t context, Plan *plan, Error *err)
+/* ---- any number of tokens ---- */
+
+/* The value whose rows become the logits' rows one by one: what the last projection reads, if only elementwise
+ * ops with constants follow it. */
+static Op *last_projection(const Func *f)
+{
+    Op *op = f->output[0]->def;
+    while (op && op->code != OP_LINEAR && (op_info(op->code)->flags & F_ELEMENTWISE)) {
+        Op *from = NULL;
+        int variables = 0;
+        FOR_EACH_ARG(op, slot)
+            if (!value_is_const(*slot) && (*slot)->type->rank == f->output[0]->type->rank) {
+                variables++;
+                from = (*slot)->def;
+            }
+        op = variables == 1 ? from : NULL;
+    }
+    Value *x = op && op->code == OP_LINEAR ? op_arg(op, "x") : NULL;
+    return x && x->type->rank == 2 ? op : NULL;
+}
+
+static Value *take_last_row(Lowering *l, Op *before, Value *rows)
+{
+    Value *index = emit_binary(l, before, OP_SUB, l->last, l->first, "last_row");
+    Op *op = index ? op_new_before(l->f, before, OP_GATHER, before ? before->span : (Span){0}) : NULL;
+    if (!op)
+        return NULL;
+    op_set(op, "x", rows);
+    op_set(op, "indices", index);
+    op_set(op, "axis", inline_int(l->f->module, 0));
+    op_set(op, "batch_dims", inline_int(l->f->module, 0));
+    op_set(op, "validate_indices", inline_bool(l->f->module, false));
+    return emit(l, op, "last_token");
+}
+
+/* Every type from `op` on is inferred anew. */
+static bool infer_again(Lowering *l, Op *op)
+{
+    for (; op; op = op->next) {
+        Type t;
+        if (op->results != 1 || op->code == OP_CONST)
+            continue;
+        if (op_result_types(op, &t, 1, l->err) != 1)
+            return false;
+        op->result[0]->type = type_copy(&l->f->module->arena, &t);
+    }
+    return true;
+}
+
+/* Generation needs the logits of the last token only. */
+static bool keep_last_row(Lowering *l)
+{
+    Op *op = last_projection(l->f);
+    if (!op || !find_ends(l))
+            return op || error_set(l->err, "the logits are not made by a projection");
+    Value *row = take_last_row(l, op, op_arg(op, "x"));
+    if (!row)
+        return false;
+    op_set(op, "x", row);
+    return infer_again(l, op);
+}
+
+/* The ranges of the inputs, as MIL text says them (docs/mil.md). */
+static void describe_ranges(Lowering *l)
+{
+    Arena *a = &l->f->module->arena;
+    int64_t unknown = DIM_UNKNOWN, two = 2, one = 1, ends[] = {1, l->context};
+    Type text = type_scalar(DT_STRING), row = type_tensor(DT_INT32, 1, &unknown);
+    Type pair = type_tensor(DT_INT32, 1, &two);
+    text.bare = true;
+    const Type *name = type_copy(a, &text);
+    Type shapes = {.kind = TY_DICT, .elements = 2}, list = {.kind = TY_LIST, .elements = 1}, ranges = shapes;
+    list.list_length = DIM_UNKNOWN;
+    shapes.element = arena_copy(a, (const Type *[]){name, type_copy(a, &row)}, 2 * sizeof(Type *));
+    list.element = arena_copy(a, (const Type *[]){type_copy(a, &pair)}, sizeof(Type *));
+    ranges.element = arena_copy(a, (const Type *[]){name, type_copy(a, &list)}, 2 * sizeof(Type *));
+    Type both[2] = {{.kind = TY_TUPLE, .elements = 2}, {.kind = TY_TUPLE, .elements = 2}};
+    both[0].element = arena_copy(a, (const Type *[]){name, type_copy(a, &shapes)}, 2 * sizeof(Type *));
+    both[1].element = arena_copy(a, (const Type *[]){name, type_copy(a, &ranges)}, 2 * sizeof(Type *));
+    Type all = {.kind = TY_TUPLE, .elements = 2};
+    all.element =
+        arena_copy(a, (const Type *[]){type_copy(a, &both[0]), type_copy(a, &both[1])}, 2 * sizeof(Type *));
+    const Literal *shape = literal_ints(a, &one, 1), *end = literal_ints(a, ends, 2);
+    const Literal *range = literal_tree(a, &end, 1);
+    const Literal *position = literal_string(a, "position"), *token = literal_string(a, "token");
+    const Literal *tree = literal_tree(
+        a,
+        (const Literal *[]){
+            literal_tree(a,
+                         (const Literal *[]){literal_string(a, "DefaultShapes"),
+                                             literal_tree(a, (const Literal *[]){position, shape, token, shape}, 4)},
+                         2),
+            literal_tree(a,
+                         (const Literal *[]){literal_string(a, "RangeDims"),
+                                             literal_tree(a, (const Literal *[]){position, range, token, range}, 4)},
+                         2)},
+        2);
+    l->f->attr = arena_new(a, Attr);
+    l->f->attrs = 1;
+    *l->f->attr = (Attr){"FlexibleShapeInformation", type_copy(a, &all), tree};
+}
+
+bool lower_decode(const Func *model, int64_t context, int64_t tokens, Plan *plan, Error *err)
 {
     Program *program = arena_new(&plan->arena, Program);
     *program = (Program){.name = "decode", .place = PLACE_CPU, .kind = "decode", .module = module_new("1.3")};
@@ -344,14 +528,21 @@ bool lower_decode(const Func *model, int64_t context, Plan *plan, Error *err)
     for (Op *op = f->first; op; op = op->next)
         op->group = 0;
     Lowering l = {
-        .f = f, .position = find_param(f, "position"), .context = context, .plan = plan, .err = err};
+        .f = f, .position = find_param(f, "position"), .context = context, .tokens = tokens, .plan = plan,
+        .err = err};
     if (!l.position)
         return error_set(err, "the model has no input `position`");
     if (!find_axes(&l))
         return false;
-    func_specialise(f, 1, context);
+    func_specialise(f, tokens, context);
     if (!lower_weights(&l) || !lower_ops(&l))
         return false;
+    if (tokens != 1) {
+        func_sweep(f);
+        if (!narrow_projections(&l) || !keep_last_row(&l))
+            return false;
+        describe_ranges(&l);
+    }
     func_sweep(f);
     func_sort_params(f);
     label_ops(f);

@@ -23,6 +23,9 @@ typedef struct PipelineOptions {
     /* The numbers of the weights, for the analysis of ranges, which reads all of them. Only where `explain`
      * is wanted; NULL: the explanation says that ranges were not looked at. */
     const WeightSource *weights;
+    /* One program and nothing else: it takes 1 .. context tokens at consecutive positions, keeps the KV cache
+     * in states, and gives the logits of the last token. What Core ML's public API can run. */
+    bool stateful;
 } PipelineOptions;
 
 /* The plan of `model` (frontend/anel/anel.h describes such graphs), which is left as it is. Buckets are those

@@ -288,9 +288,12 @@ Plan *passes_run(const Func *model, const PipelineOptions *options, Diags *diags
     bool ok = check_model(model, options, diags) && func_verify(model, "input", diags) && begin(&p, model);
     if (ok)
         dump(&p, "input");
-    for (int i = 0; ok && i < ORDER; i++)
+    bool done = false;
+    for (int i = 0; ok && i < ORDER && !done; i++) {
         ok = run_stage(&p, find_stage(order[i]));
-    if (ok)
+        done = options->stateful && strcmp(order[i], "decode") == 0;
+    }
+    if (ok && !done)
         report(&p);
     end(&p);
     if (ok)

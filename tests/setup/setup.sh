@@ -104,7 +104,7 @@ machine Linux
 echo 'echo 0' | tool id
 compiler_without 'stdio.h'
 installer apt-get
-setup 1 "installing with apt-get: gcc libc6-dev uthash-dev libjansson-dev libutf8proc-dev libssl-dev\$" \
+setup 1 "installing with apt-get: gcc libc6-dev uthash-dev libjansson-dev libutf8proc-dev libprotobuf-c-dev libssl-dev\$" \
     "root without a compiler"
 called "^apt-get .* update" "the lists are fetched first"
 compiler_without 'jansson.h'

@@ -7,10 +7,12 @@
 #include <unistd.h>
 
 #include "backend/dot.h"
+#include "backend/mlpackage/mlpackage.h"
 #include "backend/package.h"
 #include "base/arena.h"
 #include "base/file.h"
 #include "frontend/mil/mil.h"
+#include "frontend/mlpackage/mlpackage.h"
 #include "passes/passes.h"
 #include "tools/anec/commands.h"
 #include "tools/anec/extras.h"
@@ -41,7 +43,8 @@ static const Flag flags[] = {
     {FLAG_GROUP, "Output", NULL, NULL, NULL, 0, 0, NULL},
     {FLAG_TEXT, "-o", "--output", "PATH", &opt.output, 0, 0,
      "the package (default: the model's name with .pkg); with another --emit, a file (default: stdout)"},
-    {FLAG_TEXT, "--emit", NULL, "ast|ir|mil|dot|pkg", &opt.emit, 0, 0, "what to write (pkg)"},
+    {FLAG_TEXT, "--emit", NULL, "ast|ir|mil|dot|pkg|mlpackage", &opt.emit, 0, 0,
+     "what to write (pkg); mlpackage is a package for Apple's public Core ML API"},
     {FLAG_BOOL, "--check", NULL, NULL, &opt.check, 0, 0,
      "read and check the model, and the weights where they are given; write nothing"},
     {FLAG_TEXT, "-d", "--dump", "STAGES", &opt.dump, 0, 0,
@@ -152,13 +155,13 @@ static void show_progress(void *context, uint64_t done, uint64_t total)
 }
 
 /* "models/gpt2.anel" -> "gpt2.pkg" */
-static char *default_output(void)
+static char *default_output(const char *suffix)
 {
     const char *base = strrchr(opt.input, '/');
     base = base ? base + 1 : opt.input;
     Text t = {0};
     text_add(&t, base, strcspn(base, "."));
-    text_puts(&t, ".pkg");
+    text_puts(&t, suffix);
     return t.data;
 }
 
@@ -167,7 +170,7 @@ static int emit_package(Plan *plan, const Inputs *in)
     Error err;
     Extras extras = {0};
     Progress progress = {.shown = !opt.quiet && isatty(STDERR_FILENO), .percent = -1};
-    char *made = opt.output ? NULL : default_output();
+    char *made = opt.output ? NULL : default_output(".pkg");
     const char *path = opt.output ? opt.output : made;
     PackageOptions options = {
         .weights = &in->numbers, .file = extras.file, .progress = show_progress, .context = &progress};
@@ -178,6 +181,25 @@ static int emit_package(Plan *plan, const Inputs *in)
         fprintf(stderr, "%s: %d programs, %.1f MB of weights\n", path, plan->programs,
                 (double)progress.total * 1e-6);
     extras_free(&extras);
+    free(made);
+    return ok ? 0 : fail(&err);
+}
+
+/* `numbers` and `licence` may be NULL. */
+static int emit_mlpackage(Module *m, const WeightSource *numbers, const char *folder, const char *name)
+{
+    Error err;
+    Progress progress = {.shown = !opt.quiet && isatty(STDERR_FILENO), .percent = -1};
+    char *made = opt.output ? NULL : default_output(".mlpackage");
+    const char *path = opt.output ? opt.output : made;
+    MlpackageOptions options = {.weights = numbers,
+                                .folder = folder,
+                                .summary = name,
+                                .progress = show_progress,
+                                .context = &progress};
+    bool ok = mlpackage_write(m, &options, path, &err);
+    if (ok && !opt.quiet)
+        fprintf(stderr, "%s: %d function%s\n", path, m->funcs, m->funcs == 1 ? "" : "s");
     free(made);
     return ok ? 0 : fail(&err);
 }
@@ -198,6 +220,8 @@ static int64_t config_token(const Inputs *in, const char *key)
 
 static int finish_plan(Plan *plan, Inputs *in)
 {
+    if (wants("mlpackage"))
+        return emit_mlpackage(plan->program[0]->module, &in->numbers, NULL, in->model.name);
     if (strcmp(opt.emit, "mil") == 0)
         return emit_mil(plan);
     return emit_package(plan, in);
@@ -220,6 +244,7 @@ static int run_passes(Inputs *in, Diags *diags)
         .stats = opt.stats ? &stats : NULL,
         .explain = opt.explain ? &explain : NULL,
         .weights = opt.explain && in->has_numbers ? &in->numbers : NULL,
+        .stateful = wants("mlpackage"),
     };
     Plan *plan = passes_run(in->graph, &o, diags);
     int status = plan ? finish_plan(plan, in) : EXIT_USER;
@@ -246,7 +271,7 @@ static int compile(Inputs *in, Diags *diags)
         return emit_module(in->module);
     if (!inputs_numbers(in, opt.random_seed, diags))
         return EXIT_USER;
-    if (wants("pkg") && !in->has_numbers) {
+    if ((wants("pkg") || wants("mlpackage")) && !in->has_numbers) {
         error_set(&err,
                   "a package needs weights: give --weights PATH, or --random-weights SEED to try the shapes");
         return fail(&err);
@@ -260,6 +285,26 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
+/* FOLDER is what @model_path means in the program. */
+static int write_program(Inputs *in, const char *folder)
+{
+    if (opt.check)
+        return 0;
+    if (wants("mlpackage"))
+        return emit_mlpackage(in->module, NULL, folder, NULL);
+    return emit_module(in->module);
+}
+
+/* The folder that holds weights/: that of the text, or the one above where the text is in a package's mil/. */
+static char *blob_folder(const char *path)
+{
+    char *here = path_dir(path), *weights = path_join(here, "weights"), *above = path_join(here, "..");
+    bool own = file_is_dir(weights) || !ends_with(here, "mil");
+    free(weights);
+    free(own ? above : here);
+    return own ? here : above;
+}
+
 /* A .mil or .ir file is read, checked and printed again. */
 static int process_mil(Inputs *in, Diags *diags)
 {
@@ -267,7 +312,20 @@ static int process_mil(Inputs *in, Diags *diags)
         ends_with(opt.input, ".ir") ? mil_read_model(&in->source, diags) : mil_read(&in->source, diags);
     if (!in->module)
         return EXIT_USER;
-    return opt.check ? 0 : emit_module(in->module);
+    char *folder = blob_folder(opt.input);
+    int status = write_program(in, folder);
+    free(folder);
+    return status;
+}
+
+/* So is a Core ML package. */
+static int process_mlpackage(Inputs *in, Diags *diags)
+{
+    char *folder = NULL;
+    in->module = mlpackage_read(opt.input, &folder, diags);
+    int status = in->module ? write_program(in, folder) : EXIT_USER;
+    free(folder);
+    return status;
 }
 
 static int run(Inputs *in, Diags *diags)
@@ -275,6 +333,8 @@ static int run(Inputs *in, Diags *diags)
     Error err;
     char *text;
     size_t size;
+    if (mlpackage_named(opt.input))
+        return process_mlpackage(in, diags);
     if (!file_read(opt.input, SOURCE_LIMIT, &text, &size, &err))
         return fail(&err);
     in->source = (Source){opt.input, text, size};
@@ -287,12 +347,12 @@ static int run(Inputs *in, Diags *diags)
 
 static bool check_options(Error *err)
 {
-    static const char *const kinds[] = {"ast", "ir", "mil", "dot", "pkg"};
+    static const char *const kinds[] = {"ast", "ir", "mil", "dot", "pkg", "mlpackage"};
     bool known = false;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         known |= wants(kinds[i]);
     if (!known)
-        return error_set(err, "--emit: \"%s\" is not ast, ir, mil, dot or pkg", opt.emit);
+        return error_set(err, "--emit: \"%s\" is not ast, ir, mil, dot, pkg or mlpackage", opt.emit);
     return true;
 }
 
