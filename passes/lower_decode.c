@@ -343,8 +343,7 @@ static Value *emit_seen(Lowering *l, Op *before, Value *range, int64_t window)
     Value *seen = queries ? emit_binary(l, before, OP_LESS_EQUAL, range, queries, "seen") : NULL;
     if (!seen || !window)
         return seen;
-    Value *oldest =
-        emit_binary(l, before, OP_SUB, queries, inline_ints(l->f->module, &window, 1), "oldest");
+    Value *oldest = emit_binary(l, before, OP_SUB, queries, inline_ints(l->f->module, &window, 1), "oldest");
     Value *near = oldest ? emit_binary(l, before, OP_GREATER, range, oldest, "near") : NULL;
     return near ? emit_binary(l, before, OP_LOGICAL_AND, seen, near, "seen") : NULL;
 }
@@ -417,8 +416,8 @@ static void label_ops(Func *f)
 
 /* ---- any number of tokens ---- */
 
-/* The value whose rows become the logits' rows one by one: what the last projection reads, if only elementwise
- * ops with constants follow it. */
+/* The value whose rows become the logits' rows one by one: what the last projection reads, if only
+ * elementwise ops with constants follow it. */
 static Op *last_projection(const Func *f)
 {
     Op *op = f->output[0]->def;
@@ -469,7 +468,7 @@ static bool keep_last_row(Lowering *l)
 {
     Op *op = last_projection(l->f);
     if (!op || !find_ends(l))
-            return op || error_set(l->err, "the logits are not made by a projection");
+        return op || error_set(l->err, "the logits are not made by a projection");
     Value *row = take_last_row(l, op, op_arg(op, "x"));
     if (!row)
         return false;
@@ -503,14 +502,16 @@ static void describe_ranges(Lowering *l)
     const Literal *tree = literal_tree(
         a,
         (const Literal *[]){
-            literal_tree(a,
-                         (const Literal *[]){literal_string(a, "DefaultShapes"),
-                                             literal_tree(a, (const Literal *[]){position, shape, token, shape}, 4)},
-                         2),
-            literal_tree(a,
-                         (const Literal *[]){literal_string(a, "RangeDims"),
-                                             literal_tree(a, (const Literal *[]){position, range, token, range}, 4)},
-                         2)},
+            literal_tree(
+                a,
+                (const Literal *[]){literal_string(a, "DefaultShapes"),
+                                    literal_tree(a, (const Literal *[]){position, shape, token, shape}, 4)},
+                2),
+            literal_tree(
+                a,
+                (const Literal *[]){literal_string(a, "RangeDims"),
+                                    literal_tree(a, (const Literal *[]){position, range, token, range}, 4)},
+                2)},
         2);
     l->f->attr = arena_new(a, Attr);
     l->f->attrs = 1;
@@ -527,9 +528,12 @@ bool lower_decode(const Func *model, int64_t context, int64_t tokens, Plan *plan
     f->groups = 1;
     for (Op *op = f->first; op; op = op->next)
         op->group = 0;
-    Lowering l = {
-        .f = f, .position = find_param(f, "position"), .context = context, .tokens = tokens, .plan = plan,
-        .err = err};
+    Lowering l = {.f = f,
+                  .position = find_param(f, "position"),
+                  .context = context,
+                  .tokens = tokens,
+                  .plan = plan,
+                  .err = err};
     if (!l.position)
         return error_set(err, "the model has no input `position`");
     if (!find_axes(&l))

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs what the build needs and this machine lacks: a C compiler, re2c >= 3, bison >= 3.6, protoc-c, and the
-# headers of uthash, jansson, utf8proc, protobuf-c and (on Linux) OpenSSL's libcrypto. What is there is found by trying it, so any
-# way of installing it counts. Silent where all is there.
-# Environment: CC, RE2C, BISON.
+# Installs what the build needs and this machine lacks: a C compiler, re2c >= 3, bison >= 3.6, protoc-c, and
+# the headers of uthash, jansson, utf8proc, protobuf-c and (on Linux) OpenSSL's libcrypto. What is there is
+# found by trying it, so any way of installing it counts. Silent where all is there.
+# Environment: CC, RE2C, BISON, PROTOC.
 set -u
 
 cc=${CC:-cc}

@@ -128,9 +128,12 @@ static bool encode_features(Arena *a, const Func *f, Features *to, Error *err)
     for (int i = 0; i < f->params + f->outputs; i++) {
         bool input = i < f->params;
         const Value *v = input ? f->param[i] : f->output[i - f->params];
-        if (v->type->kind != TY_STATE && (v->type->kind != TY_TENSOR || !encode_feature_dtype(v->type->dtype)))
-            return error_set(err, "%s: %s is of type %s; inputs and outputs of a Core ML model are int32, fp16, "
-                                  "fp32 or fp64", f->name, v->name, type_text(a, v->type));
+        if (v->type->kind != TY_STATE &&
+            (v->type->kind != TY_TENSOR || !encode_feature_dtype(v->type->dtype)))
+            return error_set(err,
+                             "%s: %s is of type %s; inputs and outputs of a Core ML model are int32, fp16, "
+                             "fp32 or fp64",
+                             f->name, v->name, type_text(a, v->type));
         Cm__FeatureDescription *d = encode_feature(a, f, v, input);
         if (v->type->kind == TY_STATE)
             to->state[to->states++] = d;

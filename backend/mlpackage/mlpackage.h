@@ -11,8 +11,8 @@
 #include "ir/plan.h"
 
 typedef struct MlpackageOptions {
-    const WeightSource *weights; /* where the module has WEIGHT(..) constants */
-    const char *folder;          /* what @model_path means in the module's BLOBFILE constants; NULL: none */
+    const WeightSource *weights;   /* where the module has WEIGHT(..) constants */
+    const char *folder;            /* what @model_path means in the module's BLOBFILE constants; NULL: none */
     const char *summary, *licence; /* NULL: not said */
     void (*progress)(void *context, uint64_t done, uint64_t total); /* bytes of weights; NULL: not told */
     void *context;

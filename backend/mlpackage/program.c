@@ -62,7 +62,8 @@ static Cm__NamedValueType *named_type(Arena *a, const Value *v, Error *err)
     return n->type ? n : NULL;
 }
 
-static bool named_types(Arena *a, Value *const *v, int count, Cm__NamedValueType ***out, size_t *n, Error *err)
+static bool named_types(Arena *a, Value *const *v, int count, Cm__NamedValueType ***out, size_t *n,
+                        Error *err)
 {
     *out = arena_many(a, (size_t)count, Cm__NamedValueType *);
     for (*n = 0; *n < (size_t)count; ++*n)

@@ -10,11 +10,10 @@ static const struct {
     DType dtype;
     int code, feature;
 } codes[] = {
-    {DT_BOOL, 1, 0},         {DT_STRING, 2, 0},      {DT_FP16, 10, 65552}, {DT_FP32, 11, 65568},
-    {DT_FP64, 12, 65600},    {DT_BF16, 13, 0},       {DT_INT8, 21, 0},     {DT_INT16, 22, 0},
-    {DT_INT32, 23, 131104},  {DT_INT64, 24, 0},      {DT_INT4, 25, 0},     {DT_UINT8, 31, 0},
-    {DT_UINT16, 32, 0},      {DT_UINT32, 33, 0},     {DT_UINT64, 34, 0},   {DT_UINT4, 35, 0},
-    {DT_UINT2, 36, 0},       {DT_UINT1, 37, 0},      {DT_UINT6, 38, 0},    {DT_UINT3, 39, 0},
+    {DT_BOOL, 1, 0},   {DT_STRING, 2, 0}, {DT_FP16, 10, 65552}, {DT_FP32, 11, 65568},   {DT_FP64, 12, 65600},
+    {DT_BF16, 13, 0},  {DT_INT8, 21, 0},  {DT_INT16, 22, 0},    {DT_INT32, 23, 131104}, {DT_INT64, 24, 0},
+    {DT_INT4, 25, 0},  {DT_UINT8, 31, 0}, {DT_UINT16, 32, 0},   {DT_UINT32, 33, 0},     {DT_UINT64, 34, 0},
+    {DT_UINT4, 35, 0}, {DT_UINT2, 36, 0}, {DT_UINT1, 37, 0},    {DT_UINT6, 38, 0},      {DT_UINT3, 39, 0},
 };
 
 int encode_dtype(DType d)

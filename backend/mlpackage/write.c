@@ -96,15 +96,16 @@ static bool copy_blob(Writing *w, const char *path)
         return true;
     const char *name = inside(path);
     if (!name)
-        return error_set(w->err, "%s: weights must be in a file of the program's folder, @model_path/...", path);
+        return error_set(w->err, "%s: weights must be in a file of the program's folder, @model_path/...",
+                         path);
     if (!w->options->folder)
         return error_set(w->err, "%s: it is not known what folder this is in", path);
     add_known(w, path, 0);
     const char *from = arena_printf(&w->arena, "%s/%s", w->options->folder, name);
     if (!file_map(&map, from, w->err))
         return false;
-    bool ok = make_parents(w, name) &&
-              put_file(w, arena_printf(&w->arena, DATA "/%s", name), map.data, map.size);
+    bool ok =
+        make_parents(w, name) && put_file(w, arena_printf(&w->arena, DATA "/%s", name), map.data, map.size);
     file_unmap(&map);
     return ok;
 }
@@ -113,9 +114,9 @@ static void place_weight(Writing *w, Op *op)
 {
     const WeightRef *ref = &op->literal->weight;
     const Type *t = op->result[0]->type;
-    const char *key = arena_printf(&w->arena, "%d %s %d %lld %s %s", (int)ref->kind, ref->name ? ref->name : "",
-                                   ref->transposed, (long long)ref->window, dtype_info[t->dtype].name,
-                                   ref->name ? "" : dims_text(&w->arena, t));
+    const char *key = arena_printf(&w->arena, "%d %s %d %lld %s %s", (int)ref->kind,
+                                   ref->name ? ref->name : "", ref->transposed, (long long)ref->window,
+                                   dtype_info[t->dtype].name, ref->name ? "" : dims_text(&w->arena, t));
     Known *k = find_known(w, key);
     if (!k) {
         add_known(w, key, blob_add(&w->arena, &w->blob, ref, t));
@@ -177,7 +178,8 @@ static bool write_model(Writing *w)
 {
     Cm__Model model = CM__MODEL__INIT;
     const char *const note[] = {"anec.mil_version", w->module->version, NULL};
-    const EncodeAbout about = {w->options->summary, "anec " ANEC_VERSION, w->options->licence, ANEC_VERSION, note};
+    const EncodeAbout about = {w->options->summary, "anec " ANEC_VERSION, w->options->licence, ANEC_VERSION,
+                               note};
     model.specificationversion = encode_opset(w->module) - 9; /* iOS 15 is 6 */
     model.mlprogram = encode_program(&w->arena, w->module, w->err);
     model.description = model.mlprogram ? encode_description(&w->arena, w->module, &about, w->err) : NULL;
@@ -199,8 +201,8 @@ static void uuid_of(const char *text, char out[37])
     sha256_of(text, strlen(text), hex);
     for (int i = 0, k = 0; i < 36; i++)
         out[i] = i == 8 || i == 13 || i == 18 || i == 23 ? '-'
-                 : hex[k] >= 'a'                          ? (char)(hex[k++] - 'a' + 'A')
-                                                          : hex[k++];
+                 : hex[k] >= 'a'                         ? (char)(hex[k++] - 'a' + 'A')
+                                                         : hex[k++];
     out[14] = '5';
     out[19] = 'A';
     out[36] = '\0';

@@ -305,8 +305,7 @@ static bool decode_function(Reading *r, const Cm__FunctionEntry *e)
 
 bool decode_program(Module *m, const Cm__Program *p, Diags *diags, Error *err)
 {
-    Reading r = {
-        .decode = {&m->arena, strcmp(m->version, "1.0") != 0}, .m = m, .diags = diags, .err = err};
+    Reading r = {.decode = {&m->arena, strcmp(m->version, "1.0") != 0}, .m = m, .diags = diags, .err = err};
     bool ok = p->version == 1 || error_set(err, "there is no program version %lld", (long long)p->version);
     ok = ok && decode_attrs(&r, p->attributes, p->n_attributes, &m->attr, &m->attrs);
     for (size_t i = 0; ok && i < p->n_functions; i++) {

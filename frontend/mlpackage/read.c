@@ -27,11 +27,13 @@ static const Type *container(Arena *a, TypeKind kind, const Type *first, const T
     return type_copy(a, &t);
 }
 
-/* tuple<tuple<string, dict<string, tensor<int32, [?]>>>, tuple<string, dict<string, list<tensor<int32, [2]>, ?>>>> */
+/* tuple<tuple<string, dict<string, tensor<int32, [?]>>>, tuple<string, dict<string, list<tensor<int32, [2]>,
+ * ?>>>> */
 static const Type *flexible_type(Arena *a, bool bare)
 {
     int64_t unknown = DIM_UNKNOWN, two = 2;
-    Type text = type_scalar(DT_STRING), row = type_tensor(DT_INT32, 1, &unknown), pair = type_tensor(DT_INT32, 1, &two);
+    Type text = type_scalar(DT_STRING), row = type_tensor(DT_INT32, 1, &unknown),
+         pair = type_tensor(DT_INT32, 1, &two);
     text.bare = bare;
     const Type *name = type_copy(a, &text);
     const Type *shapes = container(a, TY_DICT, name, type_copy(a, &row));
@@ -77,8 +79,10 @@ static void set_flexible(Func *f, Cm__FeatureDescription *const *input, size_t i
         add_flexible(a, &all, input[i]);
     if (!all.shapes)
         return;
-    const Literal *shapes[] = {literal_string(a, "DefaultShapes"), literal_tree(a, all.shape, (size_t)all.shapes)};
-    const Literal *ranges[] = {literal_string(a, "RangeDims"), literal_tree(a, all.range, (size_t)all.ranges)};
+    const Literal *shapes[] = {literal_string(a, "DefaultShapes"),
+                               literal_tree(a, all.shape, (size_t)all.shapes)};
+    const Literal *ranges[] = {literal_string(a, "RangeDims"),
+                               literal_tree(a, all.range, (size_t)all.ranges)};
     const Literal *both[] = {literal_tree(a, shapes, 2), literal_tree(a, ranges, 2)};
     Attr *attr = arena_many(a, (size_t)f->attrs + 1, Attr);
     if (f->attrs)
@@ -118,9 +122,11 @@ static bool check_kind(const Cm__Model *model, Error *err)
 {
     const char *kind = wire_model_kind(model);
     if (!model->mlprogram)
-        return error_set(err, "the model is %s%s, not an ML Program; convert it with a deployment target of iOS 15 "
-                              "or later",
-                         kind ? "a " : "of a kind that is not known", kind ? kind : "");
+        return error_set(
+            err,
+            "the model is %s%s, not an ML Program; convert it with a deployment target of iOS 15 "
+            "or later",
+            kind ? "a " : "of a kind that is not known", kind ? kind : "");
     if (model->specificationversion < 6 || model->specificationversion > 9)
         return error_set(err, "specification version %d cannot be read, only 6 to 9 (iOS 15 to iOS 18)",
                          (int)model->specificationversion);
@@ -189,7 +195,8 @@ static char *model_path(const char *package, Error *err)
     json_t *all = json_loadb(text, size, JSON_REJECT_DUPLICATES, &at);
     const char *root = json_string_value(json_object_get(all, "rootModelIdentifier"));
     const json_t *items = json_object_get(all, "itemInfoEntries");
-    const char *inside = root ? json_string_value(json_object_get(json_object_get(items, root), "path")) : NULL;
+    const char *inside =
+        root ? json_string_value(json_object_get(json_object_get(items, root), "path")) : NULL;
     if (!all)
         error_set(err, "%s:%d: %s", manifest, at.line, at.text);
     else if (!inside)

@@ -1,5 +1,5 @@
-/* Types and constants. A tensor's numbers may be in any field of TensorValue: which one writers use for a type
- * has changed with their versions. */
+/* Types and constants. A tensor's numbers may be in any field of TensorValue: which one writers use for a
+ * type has changed with their versions. */
 #include <string.h>
 
 #include "base/half.h"
@@ -11,10 +11,10 @@
 static DType dtype_of(int code)
 {
     static const DType list[] = {
-        [1] = DT_BOOL,    [2] = DT_STRING,  [10] = DT_FP16,   [11] = DT_FP32,   [12] = DT_FP64,
-        [13] = DT_BF16,   [21] = DT_INT8,   [22] = DT_INT16,  [23] = DT_INT32,  [24] = DT_INT64,
-        [25] = DT_INT4,   [31] = DT_UINT8,  [32] = DT_UINT16, [33] = DT_UINT32, [34] = DT_UINT64,
-        [35] = DT_UINT4,  [36] = DT_UINT2,  [37] = DT_UINT1,  [38] = DT_UINT6,  [39] = DT_UINT3,
+        [1] = DT_BOOL,   [2] = DT_STRING, [10] = DT_FP16,   [11] = DT_FP32,   [12] = DT_FP64,
+        [13] = DT_BF16,  [21] = DT_INT8,  [22] = DT_INT16,  [23] = DT_INT32,  [24] = DT_INT64,
+        [25] = DT_INT4,  [31] = DT_UINT8, [32] = DT_UINT16, [33] = DT_UINT32, [34] = DT_UINT64,
+        [35] = DT_UINT4, [36] = DT_UINT2, [37] = DT_UINT1,  [38] = DT_UINT6,  [39] = DT_UINT3,
     };
     return code > 0 && code < (int)(sizeof list / sizeof *list) ? list[code] : DT_NONE;
 }
@@ -26,7 +26,8 @@ static bool decode_dim(const Cm__Dimension *d, int64_t *out, Error *err)
         if (d->constant->size > (uint64_t)1 << 62)
             return error_set(err, "a length of %llu cannot be", (unsigned long long)d->constant->size);
         *out = (int64_t)d->constant->size;
-    } else if (d && d->dimension_case == CM__DIMENSION__DIMENSION_UNKNOWN && d->unknown && d->unknown->variadic) {
+    } else if (d && d->dimension_case == CM__DIMENSION__DIMENSION_UNKNOWN && d->unknown &&
+               d->unknown->variadic) {
         return error_set(err, "tensors of an unknown number of axes cannot be read");
     }
     return true;
@@ -131,7 +132,8 @@ static double float_of_bits(DType d, uint64_t v)
     }
 }
 
-static bool decode_bytes(const Decode *d, const Type *t, const Cm__RepeatedBytes *from, Literal *out, Error *err)
+static bool decode_bytes(const Decode *d, const Type *t, const Cm__RepeatedBytes *from, Literal *out,
+                         Error *err)
 {
     const DTypeInfo *info = &dtype_info[t->dtype];
     size_t size = from->values.len, bits = (size_t)info->bits;
@@ -197,7 +199,8 @@ static bool decode_tensor(const Decode *d, const Type *t, const Cm__TensorValue 
     DClass class = dtype_info[t->dtype].class;
     out->kind = class == CLASS_STRING ? LIT_STRING : class == CLASS_FLOAT ? LIT_FLOAT : LIT_INT;
     bool strings = v->value_case == CM__TENSOR_VALUE__VALUE_STRINGS;
-    bool real = v->value_case == CM__TENSOR_VALUE__VALUE_FLOATS || v->value_case == CM__TENSOR_VALUE__VALUE_DOUBLES;
+    bool real =
+        v->value_case == CM__TENSOR_VALUE__VALUE_FLOATS || v->value_case == CM__TENSOR_VALUE__VALUE_DOUBLES;
     if (v->value_case != CM__TENSOR_VALUE__VALUE__NOT_SET &&
         (strings != (out->kind == LIT_STRING) || (real && out->kind == LIT_INT)))
         return error_set(err, "the numbers of a constant are not of its type, %s", type_text(d->arena, t));
@@ -254,7 +257,8 @@ static bool decode_tree(const Decode *d, const Type *t, const Cm__ImmediateValue
     return true;
 }
 
-static bool decode_immediate(const Decode *d, const Type *t, const Cm__ImmediateValue *v, Literal *out, Error *err)
+static bool decode_immediate(const Decode *d, const Type *t, const Cm__ImmediateValue *v, Literal *out,
+                             Error *err)
 {
     switch (v ? v->value_case : CM__IMMEDIATE_VALUE__VALUE__NOT_SET) {
     case CM__IMMEDIATE_VALUE__VALUE_TENSOR:

@@ -51,13 +51,15 @@ static bool check(const ProtobufCMessageDescriptor *of, Wire w, int level, uint6
         uint64_t tag;
         Wire inner = {0};
         if (!read_varint(&w, &tag) || !tag || tag >> 3 > UINT32_MAX >> 3 || !skip_value(&w, tag & 7, &inner))
-            return error_set(err, "this is no Core ML model, or it is damaged: a message ends within a field");
+            return error_set(err,
+                             "this is no Core ML model, or it is damaged: a message ends within a field");
         const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(of, (unsigned)(tag >> 3));
         *memory += 32;
         if (inner.at)
             *memory += 8 * (uint64_t)(inner.end - inner.at);
         if (*memory > most_memory)
-            return error_set(err, "the model would take more than %" PRIu64 " GiB of memory", most_memory >> 30);
+            return error_set(err, "the model would take more than %" PRIu64 " GiB of memory",
+                             most_memory >> 30);
         if (f && f->type == PROTOBUF_C_TYPE_MESSAGE && (tag & 7) == 2 &&
             !check(f->descriptor, inner, level + 1, memory, err))
             return false;
@@ -77,18 +79,41 @@ const char *wire_model_kind(const Cm__Model *model)
         uint32_t tag;
         const char *name;
     } kinds[] = {
-        {200, "pipeline classifier"}, {201, "pipeline regressor"}, {202, "pipeline"},
-        {300, "linear regressor"},    {301, "support vector regressor"},
-        {302, "tree ensemble regressor"}, {303, "neural network regressor"},
-        {304, "Bayesian regressor"},  {400, "linear classifier"}, {401, "support vector classifier"},
-        {402, "tree ensemble classifier"}, {403, "neural network classifier"},
-        {404, "nearest neighbours classifier"}, {500, "neural network"}, {501, "item recommender"},
-        {555, "custom model"}, {556, "linked model"}, {560, "confidence thresholding"},
-        {600, "one-hot encoder"}, {601, "imputer"}, {602, "feature vectorizer"}, {603, "dict vectorizer"},
-        {604, "scaler"}, {606, "categorical mapping"}, {607, "normalizer"}, {609, "array feature extractor"},
-        {610, "non-maximum suppression"}, {900, "identity"}, {2000, "text classifier"},
-        {2001, "word tagger"}, {2002, "vision feature print"}, {2003, "sound analysis"},
-        {2004, "gazetteer"}, {2005, "word embedding"}, {2006, "audio feature print"},
+        {200, "pipeline classifier"},
+        {201, "pipeline regressor"},
+        {202, "pipeline"},
+        {300, "linear regressor"},
+        {301, "support vector regressor"},
+        {302, "tree ensemble regressor"},
+        {303, "neural network regressor"},
+        {304, "Bayesian regressor"},
+        {400, "linear classifier"},
+        {401, "support vector classifier"},
+        {402, "tree ensemble classifier"},
+        {403, "neural network classifier"},
+        {404, "nearest neighbours classifier"},
+        {500, "neural network"},
+        {501, "item recommender"},
+        {555, "custom model"},
+        {556, "linked model"},
+        {560, "confidence thresholding"},
+        {600, "one-hot encoder"},
+        {601, "imputer"},
+        {602, "feature vectorizer"},
+        {603, "dict vectorizer"},
+        {604, "scaler"},
+        {606, "categorical mapping"},
+        {607, "normalizer"},
+        {609, "array feature extractor"},
+        {610, "non-maximum suppression"},
+        {900, "identity"},
+        {2000, "text classifier"},
+        {2001, "word tagger"},
+        {2002, "vision feature print"},
+        {2003, "sound analysis"},
+        {2004, "gazetteer"},
+        {2005, "word embedding"},
+        {2006, "audio feature print"},
         {3000, "serialized model"},
     };
     for (size_t i = 0; i < model->base.n_unknown_fields; i++)

@@ -1,5 +1,5 @@
-# The program of a Core ML package gives the reference's logits: all tokens at once, one after the other, and in
-# pieces of three lengths.
+# The program of a Core ML package gives the reference's logits: all tokens at once, one by one, and four at a
+# time.
 . tests/lib.sh
 
 make="$B/tests/make_checkpoint" compare="$B/tests/compare_logits" run="$B/tests/mlpackage_logits"

@@ -1,4 +1,4 @@
-# A model as a Core ML package: what is in it, that it is the same every time, and what is said of damaged ones.
+# A model as a Core ML package: what is in it, the same every time, and what is said of damaged ones.
 . tests/lib.sh
 
 emit() { anec models/gpt2.anel --weights models/tales --emit mlpackage -q -o "$1"; }
@@ -9,7 +9,8 @@ check "replaces a package" emit "$T/a.mlpackage"
 check "reads back" anec "$T/a.mlpackage" --emit mil -q -o "$T/a.mil"
 check "it has states" grep -q 'state<tensor<fp16, \[8, 256, 32\]>> cache_000' "$T/a.mil"
 check "any number of tokens" grep -q 'tensor<int32, \[?\]> token' "$T/a.mil"
-check "ranges are described" grep -q '"RangeDims", {{"position", \[\[1, 256\]\]}, {"token", \[\[1, 256\]\]}}' "$T/a.mil"
+check "ranges are described" \
+    grep -q '"RangeDims", {{"position", \[\[1, 256\]\]}, {"token", \[\[1, 256\]\]}}' "$T/a.mil"
 check "logits of one token" grep -q 'tensor<fp32, \[1, 2048\]> .* = cast' "$T/a.mil"
 check "through another package" anec "$T/a.mlpackage" --emit mlpackage -q -o "$T/c.mlpackage"
 model=Data/com.apple.CoreML/model.mlmodel
@@ -20,7 +21,8 @@ check "the same program" sh -c 'anec "$1" --emit mil -q | cmp - "$2"' sh "$T/c.m
 mkdir "$T/mine" && echo keep >"$T/mine/notes"
 check_error "a folder that is no package" 1 "is not a Core ML package" emit "$T/mine"
 check "it is left as it was" grep -q keep "$T/mine/notes"
-check_error "no weights" 1 "needs weights" anec models/gpt2.anel --set layers=1 --emit mlpackage -o "$T/x.mlpackage"
+check_error "no weights" 1 "needs weights" \
+    anec models/gpt2.anel --set layers=1 --emit mlpackage -o "$T/x.mlpackage"
 
 # The kinds of damage that a file can have. \364\003 is the head of field 62, \242\037\000 that of field 500.
 head -c 3000 "$T/a.mlpackage/$model" >"$T/short.mlmodel"

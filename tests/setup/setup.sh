@@ -21,6 +21,7 @@ machine()
     echo "echo $1" | tool uname
     echo "echo 1000" | tool id
     tool cc </dev/null
+    tool protoc-c </dev/null
     echo 'echo "re2c 3.1"' | tool re2c
     echo 'echo "bison (GNU Bison) 3.8.2"' | tool bison
 }
@@ -104,7 +105,8 @@ machine Linux
 echo 'echo 0' | tool id
 compiler_without 'stdio.h'
 installer apt-get
-setup 1 "installing with apt-get: gcc libc6-dev uthash-dev libjansson-dev libutf8proc-dev libprotobuf-c-dev libssl-dev\$" \
+libraries="uthash-dev libjansson-dev libutf8proc-dev libprotobuf-c-dev libssl-dev"
+setup 1 "installing with apt-get: gcc libc6-dev $libraries\$" \
     "root without a compiler"
 called "^apt-get .* update" "the lists are fetched first"
 compiler_without 'jansson.h'

@@ -1,6 +1,7 @@
-/* mlpackage_logits X.mlpackage 1,2,3 CHUNK OUT: the float32 logits of every token of a model that `anec --emit
- * mlpackage` wrote, one row a token, on the CPU device. CHUNK 0: each row from a run of its own, all tokens up to
- * it at once; else CHUNK tokens at a time, with the KV cache between: one row for the last of each. */
+/* mlpackage_logits X.mlpackage 1,2,3 CHUNK OUT: the float32 logits of every token of a model that `anec
+ * --emit mlpackage` wrote, one row a token, on the CPU device. CHUNK 0: each row from a run of its own, all
+ * tokens up to it at once; else CHUNK tokens at a time, with the KV cache between: one row for the last of
+ * each. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,8 +57,8 @@ static Module *read_for(const char *path, int64_t n)
     return m;
 }
 
-static void run(Device *d, const char *path, const int32_t *ids, const int32_t *positions, int n, float **logits,
-                size_t *bytes)
+static void run(Device *d, const char *path, const int32_t *ids, const int32_t *positions, int n,
+                float **logits, size_t *bytes)
 {
     Module *m = read_for(path, n);
     if (!weights.data) {
@@ -75,7 +76,7 @@ static void run(Device *d, const char *path, const int32_t *ids, const int32_t *
             state[i] = xcalloc(1, p->bytes);
         if (p->kind == PORT_OUTPUT && !*logits)
             *logits = xcalloc(1, *bytes = p->bytes);
-        data[i].data = p->kind == PORT_STATE     ? state[i]
+        data[i].data = p->kind == PORT_STATE    ? state[i]
                        : p->kind == PORT_OUTPUT ? (void *)*logits
                        : p->name[0] == 't'      ? (void *)(uintptr_t)ids
                                                 : (void *)(uintptr_t)positions;

@@ -295,7 +295,8 @@ static int write_program(Inputs *in, const char *folder)
     return emit_module(in->module);
 }
 
-/* The folder that holds weights/: that of the text, or the one above where the text is in a package's mil/. */
+/* The folder that holds weights/: that of the text, or the one above where the text is in a package's mil/.
+ */
 static char *blob_folder(const char *path)
 {
     char *here = path_dir(path), *weights = path_join(here, "weights"), *above = path_join(here, "..");
