@@ -259,6 +259,8 @@ bool gguf_read(Weights *w, const Bytes *file, Error *err)
     if (!read_tensors(&c, tensors, arch ? arch : ""))
         return false;
     hf_config_head(w);
+    if (!hf_config_rope(w, err))
+        return false;
     weights_sort_by_data(w, w->count - (size_t)tensors);
     return true;
 }

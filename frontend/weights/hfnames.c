@@ -182,3 +182,30 @@ void hf_config_head(Weights *w)
         separate = strcmp(w->tensors[i].name, "lm_head.weight") == 0;
     json_object_set_new(w->config, "tie_word_embeddings", json_boolean(!separate));
 }
+
+bool hf_config_rope(Weights *w, Error *err)
+{
+    enum { MOST = 4096 };
+    const Tensor *t = NULL;
+    float factor[MOST];
+    TensorIssue issue;
+    for (size_t i = 0; i < w->count && !t; i++)
+        t = strcmp(w->tensors[i].name, "rope_freqs.weight") == 0 ? &w->tensors[i] : NULL;
+    if (!t)
+        return true;
+    int64_t n = tensor_elements(t);
+    if (t->rank != 1 || n > MOST)
+        return error_set(err, "rope_freqs.weight is no list of at most %d factors", MOST);
+    if (!tensor_to_f32(t, false, factor, 0, (size_t)n, &issue))
+        return tensor_issue_error(t, &issue, err);
+    json_t *list = json_array();
+    for (int64_t i = 0; i < n; i++) {
+        if (!(factor[i] > 0)) {
+            json_decref(list);
+            return error_set(err, "rope_freqs.weight: factor %d is not above 0", (int)i);
+        }
+        json_array_append_new(list, json_real((double)factor[i]));
+    }
+    json_object_set_new(w->config, "rope_factors", list);
+    return true;
+}

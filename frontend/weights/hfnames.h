@@ -14,5 +14,8 @@ bool hf_is_paired(const char *arch, const char *name);
  * does with its head is told by hf_config_head, after the tensors. */
 void hf_config(Weights *w, const char *arch);
 void hf_config_head(Weights *w);
+/* "rope_factors", a list: what the frequencies of rotary positions are divided by. Llama 3's GGUF files hold
+ * these numbers, the result of its scaling, as the tensor rope_freqs.weight. */
+MUST_USE bool hf_config_rope(Weights *w, Error *err);
 
 #endif

@@ -152,6 +152,7 @@ static const struct {
     {"attn.attention.masked_bias", is_scalar},
     {"attention.bias", is_mask}, /* GPT-NeoX */
     {"attention.masked_bias", is_scalar},
+    {"rope_freqs.weight", is_vector},   /* Llama 3 in GGUF; also "rope_factors" of the config */
     {"rotary_emb.inv_freq", is_vector}, /* Llama before transformers 4.32 */
     {"rotary_emb.cos_cached", is_table},
     {"rotary_emb.sin_cached", is_table},

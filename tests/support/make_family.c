@@ -582,6 +582,8 @@ static const struct {
              "\"final_logit_softcapping\":null,\"sliding_window\":null"},
     {"llama-linear", "llama", "model.", decoder_llama_linear,
      LLAMA_SIZES ",\"rms_norm_eps\":1e-5,\"rope_scaling\":{\"type\":\"linear\",\"factor\":2.5}"},
+    {"llama-factors", "llama", "model.", decoder_llama_linear,
+     LLAMA_SIZES ",\"rms_norm_eps\":1e-5,\"rope_factors\":[2.5,2.5,2.5,2.5]"},
     {"llama3", "llama", "model.", decoder_llama3,
      GROUPED ",\"rms_norm_eps\":1e-5,\"rope_theta\":100.0,\"rope_scaling\":{" LLAMA3 "}"},
     {"llama3-newer", "llama", "model.", decoder_llama3,

@@ -233,6 +233,7 @@ static void test_metadata(void)
     bool tied = false;
     double x = 0;
     int64_t n = 0;
+    size_t factors = 0;
     begin(&t, 3, 2, 6);
     name(&t, "general.architecture");
     number(&t, 8, 4);
@@ -259,8 +260,8 @@ static void test_metadata(void)
     tensor(&t, "blk.12.ffn_up.weight", 8, 0, 32);
     tensor(&t, "rope_freqs.weight", 8, 0, 0);
     pad(&t, 32);
-    for (int i = 0; i < 8; i++)
-        number(&t, 0, 8);
+    for (int i = 0; i < 16; i++)
+        number(&t, i < 4 ? 0x3f800000 : i < 8 ? 0x41000000 : 0, 4); /* 1.0, 8.0 */
     Weights *w = weights_open_memory(t.data, t.size, "f", &err);
     CHECK(w);
     if (w) {
@@ -269,6 +270,9 @@ static void test_metadata(void)
         CHECK(weights_config_text(w, "rope_scaling.rope_type", &s) == CONFIG_FOUND &&
               strcmp(s, "linear") == 0);
         CHECK(weights_config_number(w, "rope_scaling.factor", &x) == CONFIG_FOUND && x == 4);
+        CHECK(weights_config_list(w, "rope_factors", &factors) == CONFIG_FOUND && factors == 8);
+        CHECK(weights_config_number(w, "rope_factors.4", &x) == CONFIG_FOUND && x == 8);
+        CHECK(weights_is_buffer(weights_at(w, 0)));
         CHECK(weights_config_bool(w, "tie_word_embeddings", &tied) == CONFIG_FOUND && tied);
         CHECK(weights_config_int(w, "vocab_size", &n) == CONFIG_FOUND && n == 3);
         CHECK(weights_config_int(w, "signed", &n) == CONFIG_FOUND && n == -2);
@@ -398,6 +402,22 @@ static void test_every_cut(const char *data, const char *path, size_t step)
     free(full);
 }
 
+static void test_broken_factors(void)
+{
+    Text t = {0};
+    begin(&t, 3, 1, 0);
+    tensor(&t, "rope_freqs.weight", 8, 0, 0);
+    pad(&t, 32);
+    for (int i = 0; i < 8; i++)
+        number(&t, i == 2 ? 0 : 0x3f800000, 4);
+    refused(&t, "f: rope_freqs.weight: factor 2 is not above 0");
+    begin(&t, 3, 1, 0);
+    tensor(&t, "rope_freqs.weight", 4097, 0, 0);
+    pad(&t, 32);
+    text_printf(&t, "%16388s", "");
+    refused(&t, "f: rope_freqs.weight is no list of at most 4096 factors");
+}
+
 static void test_llama2c_headers(void)
 {
     Text t = {0};
@@ -426,6 +446,7 @@ int main(void)
     test_metadata();
     test_broken_headers();
     test_broken_tensors();
+    test_broken_factors();
     test_llama2c_headers();
     if (!data) {
         SKIP("no test data");
