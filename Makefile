@@ -100,7 +100,7 @@ MAKEFLAGS += -r
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help setup demo test check check-quick tests replays fuzz fuzz-programs sanitize aarch64-check ane-calls-check \
+.PHONY: all help setup demo test check check-quick tests units replays fuzz fuzz-programs sanitize aarch64-check ane-calls-check \
         install uninstall clean format style
 
 all: $(TOOLS)
@@ -128,6 +128,7 @@ setup:
 $(foreach p,$(PROGRAMS),$(eval $(BUILD)/$(p): $(call parts,$(p))))
 
 # LIBS_NAME: what one program alone needs.
+LIBS_anec := -lcurl
 $(TOOLS): $(BUILD)/%: $(LIBRARY)
 	$(SAY) '  LD      $@'
 	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS_$(@F)) $(LIBS) $(LDFLAGS)
@@ -205,6 +206,9 @@ test: setup
 # ---- tests ----
 
 tests: all $(UNITS) $(AIDS)
+
+# What needs no more than the library: for machines that the programs are not built for.
+units: $(UNITS)
 
 # The readers of untrusted files always run under the sanitizers, whatever the rest was built with.
 CHECKED  := $(if $(SANITIZE),$(BUILD),$(BUILD)/sanitize)

@@ -105,9 +105,8 @@ machine Linux
 echo 'echo 0' | tool id
 compiler_without 'stdio.h'
 installer apt-get
-libraries="uthash-dev libjansson-dev libutf8proc-dev libprotobuf-c-dev libssl-dev"
-setup 1 "installing with apt-get: gcc libc6-dev $libraries\$" \
-    "root without a compiler"
+libraries="uthash-dev libjansson-dev libutf8proc-dev libprotobuf-c-dev libcurl4-openssl-dev libssl-dev"
+setup 1 "installing with apt-get: gcc libc6-dev $libraries\$" "root without a compiler"
 called "^apt-get .* update" "the lists are fetched first"
 compiler_without 'jansson.h'
 setup 1 "installing with apt-get: libjansson-dev\$" "one header is missing"

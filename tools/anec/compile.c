@@ -16,15 +16,16 @@
 #include "passes/passes.h"
 #include "tools/anec/commands.h"
 #include "tools/anec/extras.h"
+#include "tools/anec/from.h"
 #include "tools/anec/inputs.h"
 
 enum { SOURCE_LIMIT = 64 << 20 };
 
 typedef struct Options {
-    const char *input, *weights, *output, *profile, *emit, *dump;
+    const char *input, *from, *models, *weights, *output, *profile, *emit, *dump;
     FlagList sets;
     int64_t random_seed;
-    bool check, explain, stats, quiet, help, version, list_passes;
+    bool fetch_only, check, explain, stats, quiet, help, version, list_passes;
 } Options;
 
 static Options opt = {.emit = "pkg", .profile = "safe", .random_seed = -1};
@@ -33,6 +34,13 @@ static const Flag flags[] = {
     {FLAG_GROUP, "Input", NULL, NULL, NULL, 0, 0, NULL},
     {FLAG_TEXT, "--weights", "-w", "PATH", &opt.weights, 0, 0,
      "the checkpoint: a safetensors, GGUF, PyTorch or llama2.c file, or a folder with its config.json"},
+    {FLAG_TEXT, "--from", NULL, "OWNER/NAME", &opt.from, 0, 0,
+     "fetch the checkpoint from the Hugging Face hub, into its cache; also OWNER/NAME@REVISION and "
+     "OWNER/NAME:FILE"},
+    {FLAG_BOOL, "--fetch-only", NULL, NULL, &opt.fetch_only, 0, 0,
+     "with --from: print where the checkpoint is, and compile nothing"},
+    {FLAG_TEXT, "--models", NULL, "DIR", &opt.models, 0, 0,
+     "where to look for the model of a checkpoint's model_type, if no MODEL.anel is named"},
     {FLAG_INT, "--random-weights", NULL, "SEED", &opt.random_seed, 0, 9e15,
      "make up the weights: a package of the right shapes without a checkpoint; with --weights, only "
      "config.json and the tokenizer are taken from there"},
@@ -70,6 +78,7 @@ static int print_help(void)
     Text t = {0};
     flags_help(&t, flags, FLAGS);
     printf("usage: anec MODEL.anel [options]\n"
+           "       anec --from OWNER/NAME [options]\n"
            "       anec COMMAND ...\n\n"
            "Compiles a model into a package for anerun: MIL programs for Apple's Neural Engine, a program\n"
            "for the CPU, and the weights.\n\n%s\n",
@@ -260,9 +269,6 @@ static int run_passes(Inputs *in, Diags *diags)
 static int compile(Inputs *in, Diags *diags)
 {
     Error err;
-    bool made_up = opt.random_seed >= 0;
-    if (opt.weights && !(made_up ? inputs_surroundings : inputs_checkpoint)(in, opt.weights, &err))
-        return fail(&err);
     if (!inputs_graph(in, &opt.sets, diags))
         return EXIT_USER;
     if (opt.check)
@@ -329,16 +335,47 @@ static int process_mlpackage(Inputs *in, Diags *diags)
     return status;
 }
 
-static int run(Inputs *in, Diags *diags)
+/* The checkpoint, which may have to be fetched, and which may say what model it is of. */
+static bool open_checkpoint(Inputs *in, const char *program, Error *err)
 {
-    Error err;
+    if (opt.from) {
+        opt.weights = in->fetched = from_hub(opt.from, opt.quiet, err);
+        if (!opt.weights)
+            return error_prefix(err, "--from %s", opt.from);
+    }
+    if (opt.fetch_only || !opt.weights)
+        return true;
+    if (!(opt.random_seed >= 0 ? inputs_surroundings : inputs_checkpoint)(in, opt.weights, err))
+        return false;
+    if (!opt.input)
+        opt.input = in->chosen = from_model_type(in->config, opt.models, program, err);
+    return opt.input != NULL;
+}
+
+static bool read_source(Inputs *in, Error *err)
+{
     char *text;
     size_t size;
-    if (mlpackage_named(opt.input))
-        return process_mlpackage(in, diags);
-    if (!file_read(opt.input, SOURCE_LIMIT, &text, &size, &err))
-        return fail(&err);
+    if (!file_read(opt.input, SOURCE_LIMIT, &text, &size, err))
+        return false;
     in->source = (Source){opt.input, text, size};
+    return true;
+}
+
+static int run(Inputs *in, Diags *diags, const char *program)
+{
+    Error err;
+    if (opt.input && mlpackage_named(opt.input))
+        return process_mlpackage(in, diags);
+    /* what needs no checkpoint is read first: an error there is the one to tell */
+    if (opt.input && !read_source(in, &err))
+        return fail(&err);
+    if (!open_checkpoint(in, program, &err))
+        return fail(&err);
+    if (opt.fetch_only)
+        return printf("%s\n", opt.weights) < 0;
+    if (!in->source.text && !read_source(in, &err))
+        return fail(&err);
     if (ends_with(opt.input, ".mil") || ends_with(opt.input, ".ir"))
         return process_mil(in, diags);
     if (wants("ast"))
@@ -354,6 +391,10 @@ static bool check_options(Error *err)
         known |= wants(kinds[i]);
     if (!known)
         return error_set(err, "--emit: \"%s\" is not ast, ir, mil, dot, pkg or mlpackage", opt.emit);
+    if (opt.from && opt.weights)
+        return error_set(err, "give one of --from and --weights");
+    if (opt.fetch_only && !opt.from)
+        return error_set(err, "--fetch-only needs --from");
     return true;
 }
 
@@ -364,7 +405,9 @@ static bool read_command_line(int argc, char **argv, Error *err)
     bool ok = flags_parse(flags, FLAGS, argc, argv, rest, &rests, err);
     if (ok && !opt.help && !opt.version && !opt.list_passes) {
         opt.input = rest[0];
-        ok = rests == 1 ? check_options(err) : error_set(err, rests ? "one model at a time" : "which model?");
+        ok = rests > 1                             ? error_set(err, "one model at a time")
+             : !rests && !opt.weights && !opt.from ? error_set(err, "which model?")
+                                                   : check_options(err);
     }
     free(rest);
     return ok;
@@ -386,7 +429,7 @@ int anec_compile(int argc, char **argv)
     }
     Inputs in = {0};
     Diags diags = {.out = stderr, .quiet = opt.quiet, .colour = isatty(STDERR_FILENO)};
-    int status = run(&in, &diags);
+    int status = run(&in, &diags, argv[0]);
     inputs_free(&in);
     free(opt.sets.item);
     return status;

@@ -91,5 +91,7 @@ void inputs_free(Inputs *in)
     weights_close(in->weights);
     free(in->folder);
     free(in->config_path);
+    free(in->fetched);
+    free(in->chosen);
     free((void *)(uintptr_t)in->source.text);
 }

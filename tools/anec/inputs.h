@@ -13,6 +13,7 @@
 /* The parts point into each other and die together. */
 typedef struct Inputs {
     Source source;
+    char *fetched, *chosen; /* paths of the checkpoint and the model, where nobody named them */
     Weights *weights; /* NULL: none given, or only what surrounds them */
     char *folder;     /* of the checkpoint: tokenizer and licence are there; NULL: none */
     json_t *config;   /* config.json, or what stands for it in the checkpoint; NULL: none */
