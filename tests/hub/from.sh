@@ -129,7 +129,8 @@ echo '{"model_type": "nonsense"}' >"$T/repo/config.json"
 check_error "an unknown type" 1 "no model for the type \"nonsense\"; there are:.* gpt2" \
     anec --weights "$T/repo" --check
 printf '# Ours.\n# model_type: other nonsense\nmodel m() {\n}\n' >"$T/mine.anel"
-check_error "a model says what types it is for" 1 "model .m. needs a parameter" anec --weights "$T/repo" --models "$T" --check
+check_error "a model says what types it is for" 1 "model .m. needs a parameter" \
+    anec --weights "$T/repo" --models "$T" --check
 check "the model of a checkpoint" anec --weights models/tales --check
 check_error "both" 2 "one of --from and --weights" anec --from o/m --weights models/tales
 check_error "only" 2 "needs --from" anec --fetch-only --weights models/tales

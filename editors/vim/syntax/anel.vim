@@ -11,7 +11,7 @@ syn keyword anelPrimitive where ignore split_heads merge_heads cache causal dist
 syn keyword anelPrimitive mean reduce_max reduce_min min max clip floor ceil float int len shape
 syn keyword anelPrimitive tensor assert abs cos erf exp log relu rsqrt sigmoid silu sin softplus
 syn keyword anelPrimitive sqrt square tanh config
-syn keyword anelLayer dense conv1d layer_norm rms_norm activation attend alibi alibi_slopes top contains rope_frequencies
+syn keyword anelLayer dense conv1d layer_norm rms_norm activation attend alibi alibi_slopes top contains rope_frequencies rope_llama3 rope_scaled soft_cap
 syn keyword anelLayer rope_angles rotate rotate_pairs
 syn match anelNumber "\<\d\+\(\.\d\+\)\?\([eE][-+]\?\d\+\)\?\>"
 syn region anelString start=+"+ skip=+\\.+ end=+"+ oneline contains=anelTemplate
