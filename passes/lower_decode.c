@@ -348,20 +348,33 @@ static Value *emit_seen(Lowering *l, Op *before, Value *range, int64_t window)
     return near ? emit_binary(l, before, OP_LOGICAL_AND, seen, near, "seen") : NULL;
 }
 
+/* 0 where the key is seen, else MASKED. As a product where S is unknown: of two scalars Core ML's tools take
+ * select for a scalar. */
+static Value *emit_mask(Lowering *l, Op *before, Value *seen)
+{
+    Module *m = l->f->module;
+    Op *op = op_new_before(l->f, before, l->tokens == 1 ? OP_SELECT : OP_LOGICAL_NOT, before->span);
+    if (l->tokens == 1) {
+        op_set(op, "cond", seen);
+        op_set(op, "a", inline_float(m, DT_FP32, 0.0));
+        op_set(op, "b", inline_float(m, DT_FP32, MASKED));
+        return emit(l, op, "mask");
+    }
+    op_set(op, "x", seen);
+    Value *hidden = emit(l, op, "hidden_keys");
+    Value *ones = hidden ? emit_cast(l, before, hidden, DT_FP32, "ones") : NULL;
+    return ones ? emit_binary(l, before, OP_MUL, ones, inline_float(m, DT_FP32, MASKED), "mask") : NULL;
+}
+
 static bool lower_causal(Lowering *l, Op *op)
 {
     int64_t window = 0;
     arg_int(op, "window", &window);
-    Module *m = l->f->module;
     Value *x = op_arg(op, "x"), *range = key_range(l);
     Value *seen = range ? emit_seen(l, op, range, window) : NULL;
     if (!seen)
         return false;
-    Op *pick = op_new_before(l->f, op, OP_SELECT, op->span);
-    op_set(pick, "cond", seen);
-    op_set(pick, "a", inline_float(m, DT_FP32, 0.0));
-    op_set(pick, "b", inline_float(m, DT_FP32, MASKED));
-    Value *mask = emit(l, pick, "mask");
+    Value *mask = emit_mask(l, op, seen);
     Value *masked = mask ? emit_binary(l, op, OP_ADD, x, mask, "masked") : NULL;
     if (!masked)
         return false;
@@ -476,6 +489,16 @@ static bool keep_last_row(Lowering *l)
     return infer_again(l, op);
 }
 
+/* What callers ask for by name; a value inside that has it gets another. */
+static void name_output(Func *f, const char *name)
+{
+    for (Op *op = f->first; op; op = op->next)
+        for (int i = 0; i < op->results; i++)
+            if (strcmp(op->result[i]->name, name) == 0)
+                op->result[i]->name = func_fresh_name(f, name);
+    f->output[0]->name = name;
+}
+
 /* The ranges of the inputs, as MIL text says them (docs/mil.md). */
 static void describe_ranges(Lowering *l)
 {
@@ -546,6 +569,7 @@ bool lower_decode(const Func *model, int64_t context, int64_t tokens, Plan *plan
         if (!narrow_projections(&l) || !keep_last_row(&l))
             return false;
         describe_ranges(&l);
+        name_output(f, "logits");
     }
     func_sweep(f);
     func_sort_params(f);

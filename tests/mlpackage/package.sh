@@ -11,7 +11,7 @@ check "it has states" grep -q 'state<tensor<fp16, \[8, 256, 32\]>> cache_000' "$
 check "any number of tokens" grep -q 'tensor<int32, \[?\]> token' "$T/a.mil"
 check "ranges are described" \
     grep -q '"RangeDims", {{"position", \[\[1, 256\]\]}, {"token", \[\[1, 256\]\]}}' "$T/a.mil"
-check "logits of one token" grep -q 'tensor<fp32, \[1, 2048\]> .* = cast' "$T/a.mil"
+check "logits of one token" grep -q 'tensor<fp32, \[1, 2048\]> logits = ' "$T/a.mil"
 check "through another package" anec "$T/a.mlpackage" --emit mlpackage -q -o "$T/c.mlpackage"
 model=Data/com.apple.CoreML/model.mlmodel
 check "the weights are copied" cmp "$T/a.mlpackage/Data/com.apple.CoreML/weights/weight.bin" \
