@@ -69,6 +69,63 @@ static AnelValue computed_linear(Elab *e, Call *c, AnelTensor *x, AnelTensor *we
     return emit_arithmetic(e, "+", &product, &c->arg[2], c->span);
 }
 
+/* Some rows of a weight. */
+typedef struct Part {
+    Value *whole;
+    int64_t begin, size;
+} Part;
+
+/* Whether v is cut out of a weight by split or slice, along its first axis. */
+static bool part_of(const AnelTensor *t, Part *out)
+{
+    const Op *op = t->value ? t->value->def : NULL;
+    if (!op || (op->code != OP_SPLIT && op->code != OP_SLICE_BY_SIZE))
+        return false;
+    const Type *part = t->value->type;
+    int64_t begin[IR_MAX_RANK] = {0};
+    *out = (Part){.whole = op_arg(op, "x"), .size = part->dim[0]};
+    const Literal *l = value_literal(out->whole);
+    if (!l || l->kind != LIT_WEIGHT)
+        return false;
+    for (int i = 1; i < part->rank; i++)
+        if (part->dim[i] != out->whole->type->dim[i])
+            return false;
+    if (op->code == OP_SLICE_BY_SIZE)
+        arg_ints(op, "begin", begin, IR_MAX_RANK);
+    for (int i = 0; op->code == OP_SPLIT && op->result[i] != t->value; i++)
+        begin[0] += op->result[i]->type->dim[0];
+    out->begin = begin[0];
+    return true;
+}
+
+/* With some rows of a weight: these columns of the product with all of it, which is computed once, however
+ * many parts are asked for. */
+static AnelValue part_of_linear(Elab *e, Call *c, const AnelTensor *x, const Part *part)
+{
+    Part bias = {NULL, 0, 0};
+    bool same = c->arg[2].kind == ANEL_TENSOR && part_of(c->arg[2].tensor, &bias) &&
+                bias.begin == part->begin && bias.whole->type->dim[0] == part->whole->type->dim[0];
+    Value *vx = tensor_value(e, x, c->at[0]);
+    Op *op = begin_op(e, OP_LINEAR, c->span);
+    op_set(op, "x", vx);
+    op_set(op, "weight", part->whole);
+    op_set(op, "bias", same ? bias.whole : NULL);
+    AnelValue all = emit(e, op, c->span);
+    if (all.kind == ANEL_ERROR)
+        return all;
+    Type t = *all.tensor->value->type;
+    int64_t begin[IR_MAX_RANK] = {0};
+    begin[t.rank - 1] = part->begin;
+    t.dim[t.rank - 1] = part->size;
+    op = begin_op(e, OP_SLICE_BY_SIZE, c->span);
+    op_set(op, "x", all.tensor->value);
+    op_set(op, "begin", inline_ints(e->module, begin, t.rank));
+    op_set(op, "size", inline_ints(e->module, t.dim, t.rank));
+    AnelValue y = emit(e, op, c->span);
+    bool add = y.kind != ANEL_ERROR && c->arg[2].kind == ANEL_TENSOR && !same;
+    return add ? emit_arithmetic(e, "+", &y, &c->arg[2], c->span) : y;
+}
+
 AnelValue primitive_linear(Elab *e, Call *c)
 {
     AnelTensor *x = arg_tensor(e, c, 0), *weight = arg_tensor(e, c, 1);
@@ -88,6 +145,9 @@ AnelValue primitive_linear(Elab *e, Call *c)
             return elab_error(e, c->at[2], "linear: the bias must be [out] = [%lld], not %s",
                               (long long)tw.dim[0], dims_string(e, &tb));
     }
+    Part part;
+    if (part_of(weight, &part))
+        return part_of_linear(e, c, x, &part);
     bool constant = weight->weight && (!bias || bias->weight);
     return constant ? emit_linear(e, c, x, weight, bias) : computed_linear(e, c, x, weight);
 }
