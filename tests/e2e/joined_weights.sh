@@ -1,4 +1,4 @@
-# Joined weights that are split before the product: Phi-3, rewritten so, is the same model in as many programs.
+# Joined weights that are split before the product: Phi-3, rewritten so, is the same model and as fast.
 . tests/lib.sh
 
 awk '
