@@ -49,7 +49,7 @@ static Value *emit_cast(Lowering *l, Op *before, Value *x, DType to, const char 
 
 static Value *emit_binary(Lowering *l, Op *before, OpCode code, Value *x, Value *y, const char *stem)
 {
-    Op *op = op_new_before(l->f, before, code, before->span);
+    Op *op = op_new_before(l->f, before, code, before ? before->span : (Span){0});
     op_set(op, "x", x);
     op_set(op, "y", y);
     return emit(l, op, stem);
