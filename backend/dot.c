@@ -32,11 +32,24 @@ static bool is_small_const(const Value *v)
     return value_is_const(v) && !is_weight(v);
 }
 
-/* "axis = -1": the literal as MIL spells it. */
+/* Floats in decimal, for people; all else as MIL spells it. */
+static void put_literal(Text *out, const Value *v)
+{
+    const Literal *l = value_literal(v);
+    if (l->kind != LIT_FLOAT) {
+        literal_print(out, v->type, l);
+        return;
+    }
+    for (size_t i = 0; i < l->count; i++)
+        text_printf(out, "%s%g", i ? ", " : l->count > 1 ? "[" : "", l->floats[i]);
+    text_puts(out, l->count > 1 ? "]" : "");
+}
+
+/* "axis = -1" */
 static void put_const(Text *out, const char *key, const Value *v)
 {
     Text literal = {0};
-    literal_print(&literal, v->type, value_literal(v));
+    put_literal(&literal, v);
     text_printf(out, "\\l%s = ", key);
     put_quoted(out, text_cstr(&literal));
     text_free(&literal);
