@@ -48,7 +48,7 @@ ifdef WERROR
   BASEFLAGS += -Werror
 endif
 
-TREES    := base ir frontend passes backend runtime
+TREES    := base ir frontend passes backend runtime check
 MODULES  := $(patsubst %/,%,$(sort $(dir $(foreach e,c re y,$(wildcard $(TREES:%=%/*.$(e)) $(TREES:%=%/*/*.$(e)))))))
 SOURCES  := $(foreach m,$(MODULES),$(wildcard $(m)/*.c))
 SCANNERS := $(foreach m,$(MODULES),$(wildcard $(m)/*.re))
@@ -67,7 +67,7 @@ endif
 
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o) $(SCANNERS:%.re=$(BUILD)/obj/%.re.o) $(GRAMMARS:%.y=$(BUILD)/obj/%.y.o) \
            $(PROTOS:%.proto=$(BUILD)/obj/%.pb-c.o)
-HEADERS := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.h) $(GRAMMARS:%.y=$(BUILD)/gen/%.y.h) $(BUILD)/gen/frontend/anel/std.inc
+HEADERS := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.h) $(GRAMMARS:%.y=$(BUILD)/gen/%.y.h) $(BUILD)/gen/frontend/anel/std.inc $(BUILD)/gen/ir/profiles.inc
 LIBRARY := $(BUILD)/libanec.a
 # A folder of tools/ is one program; tools/shared/ is linked into each.
 PROGRAMS := $(patsubst tools/%/main.c,%,$(wildcard tools/*/main.c))
@@ -193,6 +193,17 @@ $(BUILD)/gen/frontend/anel/std.inc: models/std.anel
 	$(SAY) '  EMBED   $<'
 	$(Q)od -An -v -t u1 $< | sed 's/[0-9][0-9]*/&,/g' >$@
 
+# So are the profiles, `safe` first: an array for each, then their names.
+PROFILES := profiles/safe.profile $(filter-out profiles/safe.profile,$(sort $(wildcard profiles/*.profile)))
+$(BUILD)/gen/ir/profiles.inc: $(PROFILES)
+	@mkdir -p $(@D)
+	$(SAY) '  EMBED   profiles/'
+	$(Q)n=0; for f in $(PROFILES); do \
+	    echo "static const char profile_$$n[] = {"; od -An -v -t u1 $$f | sed 's/[0-9][0-9]*/&,/g'; echo '0};'; n=$$((n + 1)); \
+	done >$@
+	$(Q){ echo 'static const Builtin builtin[] = {'; n=0; for f in $(PROFILES:profiles/%.profile=%); do \
+	    echo "    {\"$$f\", profile_$$n},"; n=$$((n + 1)); done; echo '};'; } >>$@
+
 # ---- running ----
 
 demo: setup
@@ -250,7 +261,7 @@ style:
 	@BUILD='$(BUILD)' CC='$(CC)' CPPFLAGS='$(filter -I% -D%,$(BASEFLAGS))' sh scripts/style.sh
 
 format:
-	find base ir frontend passes backend runtime tools tests \( -name '*.c' -o -name '*.h' \) -print | xargs clang-format -i
+	find base ir frontend passes backend runtime check tools tests \( -name '*.c' -o -name '*.h' \) -print | xargs clang-format -i
 
 # ---- installing ----
 

@@ -94,7 +94,7 @@ const char *ane_objection(const Profile *profile, const Op *op, Arena *a)
         return why;
     if (op->code == OP_CAUSAL || op->code == OP_CACHE)
         return NULL;
-    if (profile->op[op->code] == PROFILE_UNLISTED)
+    if (profile->op[op->code] != PROFILE_NATIVE && profile->op[op->code] != PROFILE_DECOMPOSE)
         return arena_printf(a, "is not listed by profile %s", profile->name);
     if (profile->op[op->code] == PROFILE_DECOMPOSE && !can_decompose(op))
         return "cannot be taken apart";

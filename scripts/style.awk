@@ -47,6 +47,8 @@ function allowed(from, to)
         return 0
     if (to == "ir")
         return 1
+    if (from == "check")
+        return to == "frontend/mil" || to == "runtime/manifest.h"
     return from == "runtime" && to == "frontend/mil"
 }
 
@@ -62,7 +64,7 @@ function check_include(line,    path, parts, to)
     }
     split(path, parts, "/")
     to = parts[1]
-    if (layer == "runtime" && to == "frontend")
+    if ((layer == "runtime" || layer == "check") && to == "frontend" || layer == "check" && to == "runtime")
         to = to "/" parts[2]
     if (!allowed(layer, to))
         say(layer "/ may not include " to "/")

@@ -13,7 +13,7 @@ LC_ALL=C
 export LC_ALL
 
 trees=
-for d in base ir frontend passes backend runtime tools tests examples models scripts; do
+for d in base ir frontend passes backend runtime check tools tests examples models profiles scripts; do
     [ -d "$d" ] && trees="$trees $d"
 done
 if [ -z "$trees" ]; then

@@ -1,7 +1,6 @@
 /* The pipeline on graphs that are built here, where tests/passes has them written in .anel. */
 #include <math.h>
 
-#include "ir/profile.h"
 #include "passes/passes.h"
 #include "tests/unit/check.h"
 
@@ -438,37 +437,6 @@ static void test_errors(void)
     module_free(b.m);
 }
 
-static void test_profiles(void)
-{
-    Arena a = {0};
-    Error err;
-    const Profile *safe = profile_load(&a, "safe", &err), *m5 = profile_load(&a, "m5", &err);
-    CHECK(safe && safe->op[OP_GELU] == PROFILE_DECOMPOSE && safe->op[OP_LAYER_NORM] == PROFILE_UNLISTED);
-    CHECK(safe && safe->last_axis == 32 && safe->surface_bytes == 49152 && safe->concat_outputs);
-    CHECK(m5 && m5->op[OP_GELU] == PROFILE_NATIVE && m5->op[OP_SOFTMAX] == PROFILE_NATIVE);
-    const Profile *mine =
-        profile_parse(&a, "# x\n\nop.softmax = none # why\noutputs=separate\n", "mine", &err);
-    CHECK(mine && mine->op[OP_SOFTMAX] == PROFILE_UNLISTED && !mine->concat_outputs &&
-          mine->conv_outputs == 16384);
-    if (mine)
-        CHECK_TEXT(mine->op_source[OP_SOFTMAX], "why");
-    static const char *const wrong[][2] = {
-        {"nothing", "x:1: expected `key = value`: \"nothing\""},
-        {"a = b", "x:1: there is no such setting: \"a\""},
-        {"\nop.gelu = maybe", "x:2: native, decompose or none is expected: \"maybe\""},
-        {"last_axis = 4096", "x:1: too large: \"4096\""},
-        {"base = none", "x:1: there is no built-in profile of this name: \"none\""},
-        {"program = 2.0", "x:1: 1.0 or 1.3 is expected: \"2.0\""},
-        {"outputs = two", "x:1: this is neither of the two choices: \"two\""},
-        {"accumulator = -1", "x:1: a number above 0 is expected: \"-1\""},
-    };
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        CHECK(!profile_parse(&a, wrong[i][0], "x", &err));
-        CHECK_TEXT(err.text, wrong[i][1]);
-    }
-    arena_free(&a);
-}
-
 int main(void)
 {
     test_counts();
@@ -479,6 +447,5 @@ int main(void)
     test_arithmetic();
     test_ranges();
     test_errors();
-    test_profiles();
     return check_report();
 }

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "frontend/mil/mil.h"
 #include "frontend/mlpackage/mlpackage.h"
+#include "ir/profile.h"
 #include "passes/passes.h"
 #include "tools/anec/commands.h"
 #include "tools/anec/extras.h"
@@ -22,10 +23,10 @@
 enum { SOURCE_LIMIT = 64 << 20 };
 
 typedef struct Options {
-    const char *input, *from, *models, *weights, *output, *profile, *emit, *dump;
+    const char *input, *from, *models, *weights, *output, *profile, *explain_profile, *emit, *dump;
     FlagList sets;
     int64_t random_seed;
-    bool fetch_only, check, explain, stats, quiet, help, version, list_passes;
+    bool fetch_only, check, explain, stats, quiet, help, version, list_passes, list_profiles;
 } Options;
 
 static Options opt = {.emit = "pkg", .profile = "safe", .random_seed = -1};
@@ -63,6 +64,9 @@ static const Flag flags[] = {
     {FLAG_BOOL, "--quiet", "-q", NULL, &opt.quiet, 0, 0, "no progress, no warnings, no summary"},
     {FLAG_GROUP, "Other", NULL, NULL, NULL, 0, 0, NULL},
     {FLAG_BOOL, "--list-passes", NULL, NULL, &opt.list_passes, 0, 0, "list the stages"},
+    {FLAG_BOOL, "--list-profiles", NULL, NULL, &opt.list_profiles, 0, 0, "list the chips that --profile knows"},
+    {FLAG_TEXT, "--explain-profile", NULL, "NAME", &opt.explain_profile, 0, 0,
+     "print a profile line by line, with the sources and where they contradict each other"},
     {FLAG_BOOL, "--help", "-h", NULL, &opt.help, 0, 0, "this text"},
     {FLAG_BOOL, "--version", NULL, NULL, &opt.version, 0, 0, "print the version"},
 };
@@ -398,12 +402,18 @@ static bool check_options(Error *err)
     return true;
 }
 
+/* Options that print something of the program's own. */
+static bool lists(void)
+{
+    return opt.list_passes || opt.list_profiles || opt.explain_profile;
+}
+
 static bool read_command_line(int argc, char **argv, Error *err)
 {
     const char **rest = xcalloc((size_t)argc, sizeof *rest);
     int rests = 0;
     bool ok = flags_parse(flags, FLAGS, argc, argv, rest, &rests, err);
-    if (ok && !opt.help && !opt.version && !opt.list_passes) {
+    if (ok && !opt.help && !opt.version && !lists()) {
         opt.input = rest[0];
         ok = rests > 1                             ? error_set(err, "one model at a time")
              : !rests && !opt.weights && !opt.from ? error_set(err, "which model?")
@@ -411,6 +421,25 @@ static bool read_command_line(int argc, char **argv, Error *err)
     }
     free(rest);
     return ok;
+}
+
+static int print_list(void)
+{
+    Text t = {0};
+    Error err;
+    Arena a = {0};
+    const Profile *p = NULL;
+    if (opt.list_passes)
+        passes_list(&t);
+    for (int i = 0; opt.list_profiles && profile_name(i); i++)
+        if ((p = profile_load(&a, profile_name(i), &err)) != NULL)
+            text_printf(&t, "  %-10s %s\n", p->name, p->about);
+    if (opt.explain_profile && (p = profile_load(&a, opt.explain_profile, &err)) != NULL)
+        profile_show(&t, p);
+    arena_free(&a);
+    if (opt.explain_profile && !p)
+        return fail(&err);
+    return finish_text(&t);
 }
 
 int anec_compile(int argc, char **argv)
@@ -422,11 +451,8 @@ int anec_compile(int argc, char **argv)
         return print_help();
     if (opt.version)
         return printf("anec %s\n", ANEC_VERSION) < 0;
-    if (opt.list_passes) {
-        Text t = {0};
-        passes_list(&t);
-        return finish_text(&t);
-    }
+    if (lists())
+        return print_list();
     Inputs in = {0};
     Diags diags = {.out = stderr, .quiet = opt.quiet, .colour = isatty(STDERR_FILENO)};
     int status = run(&in, &diags, argv[0]);
