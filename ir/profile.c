@@ -30,8 +30,8 @@ static const struct Key {
 enum { KEYS = sizeof keys / sizeof *keys };
 
 static const char *const op_names[] = {
-    [PROFILE_UNLISTED] = "none",     [PROFILE_NATIVE] = "native", [PROFILE_DECOMPOSE] = "decompose",
-    [PROFILE_SEEN] = "seen",         [PROFILE_DISPUTED] = "disputed", [PROFILE_CPU] = "cpu",
+    [PROFILE_UNLISTED] = "none", [PROFILE_NATIVE] = "native",     [PROFILE_DECOMPOSE] = "decompose",
+    [PROFILE_SEEN] = "seen",     [PROFILE_DISPUTED] = "disputed", [PROFILE_CPU] = "cpu",
     [PROFILE_FAILS] = "fails",
 };
 enum { OP_NAMES = sizeof op_names / sizeof *op_names };
@@ -212,8 +212,7 @@ static bool read_setting(const Reader *r, const char *key, const char *value)
         return read_build_info(r, key + 11, value);
     for (int i = 0; i < KEYS; i++)
         if (strcmp(keys[i].name, key) == 0)
-            return read_number(r, &keys[i], value) &&
-                   (p->last_axis <= 1024 || fail(r, "too large", value)) &&
+            return read_number(r, &keys[i], value) && (p->last_axis <= 1024 || fail(r, "too large", value)) &&
                    (p->rank <= IR_MAX_RANK || fail(r, "too large", value));
     return fail(r, "there is no such setting", key);
 }

@@ -8,8 +8,8 @@
  *     surface_bytes ~ 16384              # B: source      what another source says; not taken
  *
  * The built-in ones are profiles/NAME.profile, embedded when the programs are built; there every line has its
- * source, and how sure it is (A, B, C: profiles/README.md). `anec --profile FILE` reads others, which begin on
- * `safe`. */
+ * source, and how sure it is (A, B, C: profiles/README.md). `anec --profile FILE` reads others, which begin
+ * on `safe`. */
 #ifndef IR_PROFILE_H
 #define IR_PROFILE_H
 
@@ -40,11 +40,11 @@ typedef struct ProfileCost {
 /* One line of a profile that says something, those of its bases included. */
 typedef struct ProfileLine {
     const char *key, *value;
-    char confidence;    /* 'A', 'B', 'C'; 0: not given */
-    const char *source; /* what stands behind the #, without the confidence */
+    char confidence;     /* 'A', 'B', 'C'; 0: not given */
+    const char *source;  /* what stands behind the #, without the confidence */
     const char *profile; /* in which profile it stands */
-    bool taken;         /* false: `~`, or another profile's line came over it */
-    bool replaced;      /* another profile's line came over it */
+    bool taken;          /* false: `~`, or another profile's line came over it */
+    bool replaced;       /* another profile's line came over it */
 } ProfileLine;
 
 typedef struct Profile {
@@ -58,8 +58,8 @@ typedef struct Profile {
     bool equal_surfaces;           /* all inputs are of one size, and all outputs */
     bool concat_outputs;           /* several results come out as one output, on the channel axis */
     int64_t rank, axis, channels, last_axis, dead_width_first, dead_width_last, surface_bytes, conv_outputs,
-        conv_blocks, kernel_width, sdpa_length, slice_clamp, functions, blobs, blob_files, weights_bytes, compiles,
-        resident; /* profile_keys.def; 0: no limit */
+        conv_blocks, kernel_width, sdpa_length, slice_clamp, functions, blobs, blob_files, weights_bytes,
+        compiles, resident; /* profile_keys.def; 0: no limit */
     double accumulator, smallest_product, smallest_epsilon;
     ProfileCost cost;
     ProfileOp op[OP_COUNT];
@@ -77,15 +77,15 @@ MUST_USE const Profile *profile_load(Arena *a, const char *name_or_path, Error *
 /* As profile_load for a text; `where` is what messages call it. */
 MUST_USE const Profile *profile_parse(Arena *a, const char *text, const char *where, Error *err);
 
-/* What the profile says of an op, also of one that ops.def does not have; *source (may be NULL) is that of the
- * line, or NULL. */
+/* What the profile says of an op, also of one that ops.def does not have; *source (may be NULL) is that of
+ * the line, or NULL. */
 ProfileOp profile_op(const Profile *p, const char *spelling, const char **source);
 /* The line that was taken for a key ("axis", "cost.tflops", "op.gelu"); NULL where there is none. */
 const ProfileLine *profile_line(const Profile *p, const char *key);
 
-/* One evaluation of a program with so many floating point operations and bytes of weights and activations that
- * pass through memory: dispatch + max(flops / rate, bytes / bandwidth), the analytic model of ANEForge. -1
- * where the profile lacks the numbers. */
+/* One evaluation of a program with so many floating point operations and bytes of weights and activations
+ * that pass through memory: dispatch + max(flops / rate, bytes / bandwidth), the analytic model of ANEForge.
+ * -1 where the profile lacks the numbers. */
 double profile_time_us(const Profile *p, double flops, double weight_bytes, double activation_bytes);
 
 /* All settings with their sources, what is not taken below what is; for people. */

@@ -116,7 +116,8 @@ static void test_cost(void)
     CHECK(p && fabs(profile_time_us(p, 4e9, 0, 0) - 2100) < 1e-6);
     CHECK(p && fabs(profile_time_us(p, 4e9, 2e8, 1e6) - 4200) < 1e-6);
     CHECK(p && fabs(profile_time_us(p, 0, 0, 0) - 100) < 1e-9);
-    p = profile_parse(&a, "cost.dispatch_us = 1\ncost.tflops = 1\ncost.ramp_flops = 1e6\ncost.ramp_power = 0.5\n",
+    p = profile_parse(&a,
+                      "cost.dispatch_us = 1\ncost.tflops = 1\ncost.ramp_flops = 1e6\ncost.ramp_power = 0.5\n",
                       "x", &err);
     CHECK(p && fabs(profile_time_us(p, 250000, 0, 0) - 1.5) < 1e-9);
     p = profile_load(&a, "cpu", &err);

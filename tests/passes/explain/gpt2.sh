@@ -13,7 +13,8 @@ for text in 'attention_00 (attention)' 'mlp_00 (mlp)' \
 done
 anec --list-passes >"$T/passes"
 check "lists the passes" grep -q '^fuse_attention ' "$T/passes"
-check_error "unknown profile" 1 "there is no profile \"m99\"; there are safe, a-series, cpu, m1, m2, m3, m4, m5" \
+check_error "unknown profile" 1 \
+    "there is no profile \"m99\"; there are safe, a-series, cpu, m1, m2, m3, m4, m5" \
     anec models/gpt2.anel --random-weights 1 --profile m99 -o "$T/x.pkg"
 printf 'op.sofmax = native\n' >"$T/bad.profile"
 check_error "profile with an unknown op" 1 'bad.profile:1: there is no such op: "sofmax"' \
