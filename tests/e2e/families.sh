@@ -8,18 +8,28 @@ if [ ! -f "$data/tiny_llama.safetensors" ]; then
     finish
 fi
 
-# Runs the first sequence of the logits file for three splits.
-compare() # NAME LOGITS LIMIT
+# The package's logits for three splits.
+splits() # NAME IDS LOGITS VOCAB LIMIT
 {
-    ids=$(tr -d ' \n' <"$2" | sed 's/.*"sequences":\[\[\([0-9,]*\)\].*/\1/')
-    vocab=$(sed 's/.*"logits": *\[\[\[\([^]]*\)\].*/\1/' "$2" | tr ',' '\n' | awk 'END { print NR }')
     for split in 0 5 99; do
         rm -f "$T/got"
         check "$1 runs, $split prefilled" \
-            anerun "$T/p.pkg" --ids "$ids" --logits "$T/got" --prefill-only $split
-        check "$1, $split prefilled" \
-            "$B/tests/compare_logits" "$T/got" "$2:0" "$vocab" "$3"
+            anerun "$T/p.pkg" --ids "$2" --logits "$T/got" --prefill-only $split
+        check "$1, $split prefilled" "$B/tests/compare_logits" "$T/got" "$3" "$4" "$5"
     done
+}
+
+# Every sequence of the logits file.
+compare() # NAME LOGITS LIMIT
+{
+    tr -d ' \n' <"$2" | sed 's/.*"sequences":\[\[\([][0-9,]*\)\]\].*/\1/' |
+        awk '{ gsub(/\],\[/, "\n"); print }' >"$T/sequences"
+    vocab=$(sed 's/.*"logits": *\[\[\[\([^]]*\)\].*/\1/' "$2" | tr ',' '\n' | awk 'END { print NR }')
+    number=0
+    while read -r ids; do
+        splits "$1, sequence $number" "$ids" "$2:$number" "$vocab" "$3"
+        number=$((number + 1))
+    done <"$T/sequences"
 }
 
 try() # NAME MODEL LOGITS LIMIT WEIGHTS
@@ -53,11 +63,14 @@ for type in f32 f16; do
     cp "$data/tiny_llama_$type.gguf" "$T/$type.gguf"
     try "llama, GGUF $type" llama tiny_llama 5e-3 "$T/$type.gguf"
 done
-# Its logits are those of the numbers that Q8_0 stores (families/make.py).
+# Its logits are those of the numbers that Q8_0 stores.
+ids=3,1,7,0,0,0,5,5,6,4,1,2
 rm -rf "$T/p.pkg"
 check "llama, GGUF q8_0, compiles" \
     anec models/llama.anel --weights "$data/tiny_llama_q8.gguf" -q -o "$T/p.pkg"
-compare "llama, GGUF q8_0" tests/e2e/inputs/tiny_llama_q8_logits.json 5e-3
+check "llama, GGUF q8_0, reference" \
+    "$B/tests/gguf_logits" "$data/tiny_llama_q8.gguf" "$ids" "$T/expected"
+splits "llama, GGUF q8_0" "$ids" "$T/expected" "$(cat "$T/stdout")" 5e-3
 rm -rf "$T/p.pkg"
 check "GPT-2, PyTorch, compiles" anec models/gpt2.anel --weights "$data/tiny_gpt2.bin" -q -o "$T/p.pkg" \
     --set layers=2 --set heads=2 --set dim=8 --set context=16 --set vocab=11
