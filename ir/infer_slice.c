@@ -236,3 +236,15 @@ int infer_gather_nd(const Op *op, Type *out, int limit, Error *err)
                ? 1
                : -1;
 }
+
+/* ---- where elements are not zero: [how many, rank], known at run time ---- */
+
+int infer_non_zero(const Op *op, Type *out, int limit, Error *err)
+{
+    const Type *x = infer_type(op, "x");
+    int64_t dim[2] = {DIM_UNKNOWN, x->rank};
+    if (x->dtype == DT_STRING)
+        return infer_fail(op, err, "x is %s, expected numbers", shown_type(x).text);
+    out[0] = type_tensor(DT_INT32, 2, dim);
+    return 1;
+}

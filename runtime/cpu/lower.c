@@ -378,7 +378,7 @@ static bool unpack_constants(Lowering *l, const Op *op)
         const Type *t = op->result[r]->type;
         if (!check_type(l, op->result[r]->name, t, true))
             return false;
-        DType store = cpu_const_store(t->dtype);
+        DType store = constant_store(t->dtype);
         size_t bytes = (size_t)type_elements(t) * (size_t)(dtype_info[store].bits / 8);
         int block = cpu_block_new(l, 0);
         made[r] = tensor_of(t, store, cpu_const_room(k, bytes));

@@ -93,3 +93,22 @@ bool eval_gather_nd(const EvalCall *c, Error *err)
     }
     return true;
 }
+
+/* The indices of what is not zero, one row each. */
+bool eval_non_zero(const EvalCall *c, Error *err)
+{
+    const Tensor *x = call_operand(c, "x");
+    Tensor *out = c->result[0];
+    int64_t next = 0;
+    Cursor at;
+    cursor_begin(&at, x->rank, x->dim);
+    for (int64_t i = 0; at.left > 0; i++, cursor_next(&at)) {
+        if (tensor_get(x, i) == 0)
+            continue;
+        if (next + x->rank > out->count)
+            return call_error(c, err, "there are more elements that are not zero than rows");
+        for (int d = 0; d < x->rank; d++)
+            tensor_put_int(out, next++, at.index[d]);
+    }
+    return next == out->count || call_error(c, err, "there are fewer elements that are not zero than rows");
+}

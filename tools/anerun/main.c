@@ -3,9 +3,10 @@
 
 #include "tools/anerun/commands.h"
 
-/* None yet takes its name from here: a row with a NULL name ends the list. */
-static const Command commands[] = {{0}};
-enum { COMMANDS = sizeof commands / sizeof *commands - 1 };
+static const Command commands[] = {
+    {"run", "run any MIL program on .npy arrays", anerun_run},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
 
 void commands_help(void)
 {

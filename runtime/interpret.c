@@ -1,0 +1,370 @@
+#include "runtime/interpret.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/eval/constant.h"
+
+enum {
+    MOST_RESULTS = 1024,
+    MOST_KNOWN = 64 /* elements of a computed tensor that type rules may look at: shapes, corners, counts */
+};
+
+/* A value while the function runs; Value.mark points to it. */
+typedef struct Slot {
+    Tensor tensor;
+    void *owned; /* malloc'ed memory of the tensor */
+    size_t bytes;
+    int uses;   /* still to come */
+    bool ready; /* has its tensor */
+} Slot;
+
+typedef struct Machine {
+    Func *f;
+    const BlobResolver *blobs;
+    const InterpretOptions *options;
+    Arena constants, scratch; /* scratch: of one op */
+    Type *types;              /* MOST_RESULTS */
+    size_t used, limit;       /* bytes of values */
+    Error *err;
+} Machine;
+
+/* ---- values ---- */
+
+static Slot *slot_of(Machine *m, Value *v)
+{
+    if (!v->mark)
+        v->mark = arena_new(&m->constants, Slot);
+    return v->mark;
+}
+
+static void count_use(Machine *m, Value *v)
+{
+    slot_of(m, v)->uses++;
+}
+
+static void prepare(Machine *m, Tensor *param)
+{
+    for (int i = 0; i < m->f->params; i++) {
+        Slot *s = slot_of(m, m->f->param[i]);
+        s->tensor = param[i];
+        s->ready = true;
+    }
+    for (Op *op = m->f->first; op; op = op->next)
+        FOR_EACH_ARG(op, slot)
+            count_use(m, *slot);
+    for (int i = 0; i < m->f->outputs; i++)
+        count_use(m, m->f->output[i]);
+}
+
+static void forget(Value *v)
+{
+    Slot *s = v->mark;
+    v->mark = NULL;
+    if (s)
+        free(s->owned);
+}
+
+static void forget_all(Func *f)
+{
+    for (int i = 0; i < f->params; i++)
+        forget(f->param[i]);
+    for (Op *op = f->first; op; op = op->next) {
+        FOR_EACH_ARG(op, slot)
+            forget(*slot);
+        for (int i = 0; i < op->results; i++)
+            forget(op->result[i]);
+    }
+}
+
+static DType store_of(const Machine *m, const Type *t)
+{
+    if (dtype_info[t->dtype].bits == 16 && dtype_is_float(t->dtype) && m->options->numerics == NUMERICS_FP32)
+        return DT_FP32;
+    return constant_store(t->dtype);
+}
+
+static bool make_room(Machine *m, Slot *s, const Value *v, const Type *t, DType store)
+{
+    int64_t count = type_elements(t);
+    size_t width = (size_t)dtype_info[store].bits / 8;
+    if (count < 0 || (uint64_t)count > m->limit / width || (size_t)count * width > m->limit - m->used)
+        return error_set(m->err, "%s is %s: too large for the %zu MB of memory that values may take",
+                         v->name ? v->name : "a value", type_text(&m->scratch, t), m->limit >> 20);
+    s->bytes = (size_t)count * width;
+    s->owned = calloc(1, s->bytes + 64);
+    if (!s->owned)
+        return error_set(m->err, "not enough memory for %s: %zu bytes", v->name ? v->name : "a value",
+                         s->bytes);
+    m->used += s->bytes;
+    s->tensor = tensor_of(t, store, s->owned);
+    s->ready = true;
+    return true;
+}
+
+static void drop(Machine *m, Slot *s)
+{
+    if (--s->uses > 0 || !s->owned)
+        return;
+    free(s->owned);
+    m->used -= s->bytes;
+    s->owned = NULL;
+    s->ready = false;
+}
+
+static bool load_constant(Machine *m, const Value *v, Slot *s)
+{
+    const Literal *l = value_literal(v);
+    if (v->type->dtype == DT_STRING) {
+        if (l->kind == LIT_STRING && l->count == 1)
+            s->tensor = (Tensor){.store = DT_STRING, .count = 1, .string = l->strings[0]};
+        s->ready = true;
+        return true;
+    }
+    const void *data;
+    DType store;
+    if (type_elements(v->type) < 0 || !constant_resolve(&m->constants, m->blobs, v, &data, &store, m->err))
+        return error_prefix(m->err, "%s", v->name ? v->name : "a constant");
+    s->tensor = tensor_of(v->type, store, NULL);
+    s->tensor.constant = data;
+    s->ready = true;
+    return true;
+}
+
+static Slot *ready_slot(Machine *m, Value *v)
+{
+    Slot *s = slot_of(m, v);
+    return s->ready || (value_is_const(v) && load_constant(m, v, s)) ? s : NULL;
+}
+
+/* ---- types, as they turn out ---- */
+
+static const Type *type_now(Machine *m, const Value *v, const Tensor *t)
+{
+    Type type = type_tensor(v->type->dtype, t->rank, t->dim);
+    type.kind = v->type->kind == TY_STATE ? TY_STATE : TY_TENSOR;
+    return type_copy(&m->scratch, &type);
+}
+
+/* A computed value as a constant, so that type rules can look at its numbers. */
+static Value *known_value(Machine *m, const Type *type, const Tensor *t)
+{
+    Arena *a = &m->scratch;
+    Value *v = arena_new(a, Value);
+    v->type = type;
+    if (t->count > MOST_KNOWN || type->kind != TY_TENSOR)
+        return v;
+    int64_t *ints = arena_many(a, (size_t)t->count + 1, int64_t);
+    double *floats = arena_many(a, (size_t)t->count + 1, double);
+    for (int64_t i = 0; i < t->count; i++) {
+        ints[i] = tensor_get_int(t, i);
+        floats[i] = tensor_get(t, i);
+    }
+    v->def = arena_new(a, Op);
+    v->def->code = OP_CONST;
+    v->def->literal = dtype_is_float(type->dtype) ? literal_floats(a, floats, (size_t)t->count)
+                                                  : literal_ints(a, ints, (size_t)t->count);
+    return v;
+}
+
+static Value *value_now(Machine *m, Value *v)
+{
+    const Tensor *t = &slot_of(m, v)->tensor;
+    if (value_is_const(v) || t->store == DT_STRING)
+        return v;
+    return known_value(m, type_now(m, v, t), t);
+}
+
+/* A copy of the op whose operands have the types and numbers that they turned out to have. */
+static Op op_now(Machine *m, const Op *op)
+{
+    Op now = *op;
+    now.arg = arena_copy(&m->scratch, op->arg, (size_t)op->args * sizeof *op->arg);
+    for (int i = 0; i < op->args; i++) {
+        Arg *arg = &now.arg[i];
+        arg->values = arena_many(&m->scratch, (size_t)arg->count, Value *);
+        for (int k = 0; k < arg->count; k++)
+            arg->values[k] = value_now(m, op->arg[i].values[k]);
+    }
+    return now;
+}
+
+/* What only the numbers say: how many elements are not zero. */
+static void count_elements(const Machine *m, const Op *op, Type *t)
+{
+    if (op->code != OP_NON_ZERO)
+        return;
+    const Slot *x = op_arg(op, "x")->mark;
+    t->dim[0] = 0;
+    for (int64_t i = 0; i < x->tensor.count; i++)
+        t->dim[0] += tensor_get(&x->tensor, i) != 0;
+    (void)m;
+}
+
+static bool result_types(Machine *m, const Op *op)
+{
+    Op now = op_now(m, op);
+    if (op->code == OP_UNKNOWN)
+        return error_set(m->err, "the op `%s` is not known here and cannot be run", op->spelling);
+    int n = op_result_types(&now, m->types, MOST_RESULTS, m->err);
+    if (n < 0)
+        return false;
+    for (int i = 0; i < n && i < op->results; i++) {
+        const Type *declared = op->result[i]->type;
+        Type *t = &m->types[i];
+        count_elements(m, op, t);
+        bool fits = t->rank == declared->rank;
+        for (int d = 0; fits && d < t->rank; d++)
+            fits = t->dim[d] == declared->dim[d] || t->dim[d] < 0 || declared->dim[d] < 0;
+        for (int d = 0; fits && d < t->rank; d++)
+            t->dim[d] = t->dim[d] < 0 ? declared->dim[d] : t->dim[d];
+        if (!fits)
+            return error_set(m->err, "%s is declared as %s, but becomes %s", op->result[i]->name,
+                             type_text(&m->scratch, declared), type_text(&m->scratch, t));
+        if (!type_is_static(t))
+            return error_set(m->err, "the shape of %s cannot be known: %s", op->result[i]->name,
+                             type_text(&m->scratch, t));
+    }
+    return n == op->results || error_set(m->err, "%s: has %d results, not %d", op->spelling, n, op->results);
+}
+
+/* ---- one op ---- */
+
+static bool bind(Machine *m, const Op *op, EvalCall *c)
+{
+    c->op = op;
+    c->operands = op->args;
+    c->results = op->results;
+    for (int i = 0; i < op->args; i++) {
+        Tensor **list = arena_many(&m->scratch, (size_t)op->arg[i].count, Tensor *);
+        c->operand[i] = list;
+        c->count[i] = op->arg[i].count;
+        for (int k = 0; k < op->arg[i].count; k++) {
+            Slot *s = ready_slot(m, op->arg[i].values[k]);
+            if (!s)
+                return false;
+            list[k] = &s->tensor;
+        }
+    }
+    Tensor **result = arena_many(&m->scratch, (size_t)op->results, Tensor *);
+    c->result = result;
+    if (!result_types(m, op))
+        return false;
+    for (int i = 0; i < op->results; i++) {
+        Value *v = op->result[i];
+        Slot *s = slot_of(m, v);
+        bool constant = op_info(op->code)->flags & F_CONST;
+        DType store = constant ? constant_store(v->type->dtype) : store_of(m, v->type);
+        if (!make_room(m, s, v, &m->types[i], store))
+            return false;
+        result[i] = &s->tensor;
+    }
+    return true;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void measure(const Tensor *t, TraceStep *out)
+{
+    bool any = false;
+    for (int64_t i = 0; i < t->count; i++) {
+        float x = (float)tensor_get(t, i);
+        out->nans += isnan(x) != 0;
+        out->infinities += isinf(x) != 0;
+        if (!isfinite(x))
+            continue;
+        out->least = any && out->least < x ? out->least : x;
+        out->most = any && out->most > x ? out->most : x;
+        any = true;
+    }
+}
+
+static void trace_op(Machine *m, const Op *op, const EvalCall *c, double seconds)
+{
+    const Trace *trace = m->options->trace;
+    Value *v = op->results ? op->result[0] : op_arg(op, "input");
+    const Slot *s = slot_of(m, v);
+    TraceStep step = {.name = v->name ? v->name : "", .kind = op->spelling, .seconds = seconds};
+    step.type = type_copy(&m->constants, type_now(m, v, &s->tensor)); /* outlives the op, as a trace may */
+    for (int i = 0; i < c->results; i++)
+        step.bytes += (double)c->result[i]->count * dtype_info[c->result[i]->store].bits / 8;
+    if (trace->ranges)
+        measure(&s->tensor, &step);
+    trace->step(trace->context, &step);
+}
+
+static bool run_op(Machine *m, Op *op)
+{
+    EvalCall c = {0};
+    if (op->code == OP_CONST)
+        return true;
+    if (op->args > OP_MAX_OPERANDS && op->code != OP_UNKNOWN)
+        return error_set(m->err, "%s: has too many operands", op->spelling);
+    if (op->code == OP_UNKNOWN)
+        return result_types(m, op);
+    if (!bind(m, op, &c))
+        return false;
+    double start = now();
+    if (!eval_function(op->code)(&c, m->err))
+        return false;
+    if (m->options->trace)
+        trace_op(m, op, &c, now() - start);
+    FOR_EACH_ARG(op, slot)
+        drop(m, slot_of(m, *slot));
+    for (int i = 0; i < op->results; i++) {
+        Slot *s = slot_of(m, op->result[i]);
+        s->uses++; /* what nothing uses goes at once */
+        drop(m, s);
+    }
+    return true;
+}
+
+/* ---- the function ---- */
+
+static bool take_output(Machine *m, Value *v, Tensor *out)
+{
+    Slot *s = ready_slot(m, v), made = {0};
+    if (!s)
+        return error_set(m->err, "output %s has no value", v->name);
+    if (!make_room(m, &made, v, type_now(m, v, &s->tensor), constant_store(v->type->dtype)))
+        return false;
+    tensor_move(&made.tensor, 0, &s->tensor, 0, s->tensor.count);
+    *out = made.tensor;
+    return true;
+}
+
+static size_t machine_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (size_t)pages * (size_t)size : (size_t)4 << 30;
+}
+
+bool interpret(Func *f, Tensor *param, Tensor *output, const BlobResolver *blobs,
+               const InterpretOptions *options, Error *err)
+{
+    Machine m = {.f = f, .blobs = blobs, .options = options, .err = err};
+    m.limit = options->memory ? options->memory : machine_memory();
+    m.types = arena_many(&m.constants, MOST_RESULTS, Type);
+    memset(output, 0, (size_t)f->outputs * sizeof *output);
+    prepare(&m, param);
+    bool ok = true;
+    for (Op *op = f->first; ok && op; op = op->next) {
+        ok = run_op(&m, op);
+        arena_free(&m.scratch);
+        m.scratch = (Arena){0};
+    }
+    for (int i = 0; ok && i < f->outputs; i++)
+        ok = take_output(&m, f->output[i], &output[i]);
+    forget_all(f);
+    arena_free(&m.scratch);
+    arena_free(&m.constants);
+    return ok;
+}
