@@ -122,7 +122,7 @@ double *decoder_gptj(Ref *r)
     return ref_linear(r, norm(r, x, "ln_f", REF_LAYER), "lm_head", DIM, VOCAB, REF_BIAS);
 }
 
-static double *phi(Ref *r, int groups, bool normed)
+static double *phi(Ref *r, int groups, bool normed, RefActivation kind)
 {
     enum { ROTATED = 4 };
     Heads h = {groups, D, ROTATED / 2, ref_frequencies(r, ROTATED, 10000), false, 0, 1 / sqrt(D), 0};
@@ -139,7 +139,7 @@ static double *phi(Ref *r, int groups, bool normed)
         }
         double *a = rotary_attention(r, &h, q, k, v);
         a = ref_linear(r, a, NAME("%s.dense", at), DIM, DIM, REF_BIAS);
-        n = mlp(r, n, NAME("layers.%d.mlp.fc1", i), NAME("layers.%d.mlp.fc2", i), INNER, REF_GELU_TANH);
+        n = mlp(r, n, NAME("layers.%d.mlp.fc1", i), NAME("layers.%d.mlp.fc2", i), INNER, kind);
         x = sum(r, sum(r, x, a), n);
     }
     return ref_linear(r, norm(r, x, "final_layernorm", REF_LAYER), "lm_head", DIM, VOCAB, REF_BIAS);
@@ -147,12 +147,12 @@ static double *phi(Ref *r, int groups, bool normed)
 
 double *decoder_phi(Ref *r)
 {
-    return phi(r, HEADS, false);
+    return phi(r, HEADS, false, REF_GELU_TANH);
 }
 
 double *decoder_phi_normed(Ref *r)
 {
-    return phi(r, 2, true);
+    return phi(r, 2, true, REF_GELU_QUICK);
 }
 
 /* ---- Gemma ---- */

@@ -12,7 +12,7 @@ double *decoder_gptneox(Ref *r);        /* parallel blocks, half of each head ro
 double *decoder_gptneox_serial(Ref *r); /* one after the other, all rotated, no biases in attention */
 double *decoder_gptj(Ref *r);
 double *decoder_phi(Ref *r);
-double *decoder_phi_normed(Ref *r); /* norms on heads, groups of heads */
+double *decoder_phi_normed(Ref *r); /* norms on heads, groups of heads, another GELU */
 double *decoder_gemma(Ref *r);
 double *decoder_gemma2(Ref *r);
 double *decoder_gemma2_open(Ref *r);  /* neither caps nor windows */

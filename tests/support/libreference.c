@@ -195,6 +195,7 @@ static double activated(double x, RefActivation kind)
     switch (kind) {
     case REF_GELU: return x * 0.5 * (1 + erf(x / sqrt(2)));
     case REF_GELU_TANH: return 0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+    case REF_GELU_QUICK: return x / (1 + exp(-1.702 * x));
     case REF_RELU: return x > 0 ? x : 0;
     case REF_RELU2: return x > 0 ? x * x : 0;
     case REF_SILU: return x / (1 + exp(-x));

@@ -52,7 +52,14 @@ typedef enum RefNorm {
 double *ref_norm(Ref *r, const double *x, const char *name, int parts, int width, RefNorm kind,
                  double epsilon);
 
-typedef enum RefActivation { REF_GELU, REF_GELU_TANH, REF_RELU, REF_RELU2, REF_SILU } RefActivation;
+typedef enum RefActivation {
+    REF_GELU,
+    REF_GELU_TANH,
+    REF_GELU_QUICK,
+    REF_RELU,
+    REF_RELU2,
+    REF_SILU
+} RefActivation;
 double *ref_activation(Ref *r, const double *x, int width, RefActivation kind);
 
 double *ref_sum(Ref *r, const double *a, const double *b, double factor, int width); /* a + factor * b */

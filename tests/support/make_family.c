@@ -569,7 +569,7 @@ static const struct {
     {"phi", "phi", "model.", decoder_phi,
      LLAMA_SIZES ",\"num_key_value_heads\":null,\"qk_layernorm\":false,\"rope_scaling\":null"},
     {"phi-normed", "phi", "model.", decoder_phi_normed,
-     GROUPED ",\"qk_layernorm\":true,\"partial_rotary_factor\":0.5,\"hidden_act\":\"gelu_new\""},
+     GROUPED ",\"qk_layernorm\":true,\"partial_rotary_factor\":0.5,\"hidden_act\":\"quick_gelu\""},
     {"gemma", "gemma", "model.", decoder_gemma,
      LLAMA_SIZES ",\"num_key_value_heads\":1,\"head_dim\":12,\"hidden_act\":\"gelu\","
                  "\"hidden_activation\":null,\"rms_norm_eps\":1e-6,\"rope_theta\":10000.0"},
