@@ -9,6 +9,7 @@ static const char *const prefixes[] = {
     "",
     "transformer.",
     "model.",
+    "gpt_neox.",
     "_orig_mod.",
     "_orig_mod.transformer.",
     "_orig_mod.model.",

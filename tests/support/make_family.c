@@ -559,7 +559,7 @@ static const struct {
     {"gptneox", "gptneox", "gpt_neox.", decoder_gptneox,
      LLAMA_SIZES ",\"layer_norm_eps\":1e-5,\"rotary_pct\":0.5,\"rotary_emb_base\":10000,"
                  "\"use_parallel_residual\":true,\"hidden_act\":\"gelu\",\"tie_word_embeddings\":false"},
-    {"gptneox-serial", "gptneox", "gpt_neox.", decoder_gptneox_serial,
+    {"gptneox-serial", "gptneox", "", decoder_gptneox_serial,
      LLAMA_SIZES ",\"layer_norm_eps\":1e-5,\"attention_bias\":false,\"use_parallel_residual\":false,"
                  "\"hidden_act\":\"gelu_fast\",\"rope_parameters\":{\"rope_type\":\"default\","
                  "\"rope_theta\":10000.0,\"partial_rotary_factor\":1.0}"},
