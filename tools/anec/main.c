@@ -5,6 +5,7 @@
 
 static const Command commands[] = {
     {"format", "print .anel files in the usual layout, or rewrite them (also: anec --format)", anec_format},
+    {"inspect", "sizes, programs, operations and predicted times of a package or program", anec_inspect},
     {"tensors", "list the names, types and shapes of a checkpoint's tensors", anec_tensors},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
