@@ -219,6 +219,8 @@ static bool check_value(const Op *op, const OperandInfo *operand, const Value *v
 {
     bool state =
         (op->code == OP_READ_STATE || op->code == OP_WRITE_STATE) && strcmp(operand->name, "input") == 0;
+    if (op->code == OP_TENSOR_BUFFER_TO_TENSOR && v->type->kind == TY_BUFFER)
+        return true;
     if (v->type->kind != (state ? TY_STATE : TY_TENSOR))
         return infer_fail(op, err, "%s is %s, expected a %s", operand->name, shown_type(v->type).text,
                           state ? "state" : "tensor") >= 0;

@@ -18,6 +18,7 @@ static Takes takes(OpCode code)
     case OP_CUMSUM:
     case OP_EXP2:
     case OP_SIGN:
+    case OP_THRESHOLD:
     case OP_SQUARE: return TAKES_NUMBERS;
     default: return TAKES_FLOATS;
     }

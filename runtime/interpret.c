@@ -144,8 +144,8 @@ static Slot *ready_slot(Machine *m, Value *v)
 
 static const Type *type_now(Machine *m, const Value *v, const Tensor *t)
 {
-    Type type = type_tensor(v->type->dtype, t->rank, t->dim);
-    type.kind = v->type->kind == TY_STATE ? TY_STATE : TY_TENSOR;
+    Type type = *v->type; /* a state stays a state, a buffer a buffer */
+    memcpy(type.dim, t->dim, sizeof type.dim);
     return type_copy(&m->scratch, &type);
 }
 

@@ -31,6 +31,7 @@ UNARY(abs, fabs(x))
 UNARY(acos, acos(x))
 UNARY(asin, asin(x))
 UNARY(atan, atan(x))
+UNARY(atanh, atanh(x))
 UNARY(ceil, ceil(x))
 UNARY(cos, cos(x))
 UNARY(cosh, cosh(x))
@@ -83,6 +84,24 @@ bool eval_leaky_relu(const EvalCall *c, Error *err)
 {
     return map(c, leaky_relu_of, call_number(c, "alpha", 0.01), 0);
 }
+
+#define TWO_NUMBERS(name, expression, alpha, beta)                                                           \
+    static double name##_of(double x, double a, double b)                                                    \
+    {                                                                                                        \
+        return expression;                                                                                   \
+    }                                                                                                        \
+    bool eval_##name(const EvalCall *c, Error *err)                                                          \
+    {                                                                                                        \
+        return map(c, name##_of, call_number(c, "alpha", alpha), call_number(c, "beta", beta));              \
+    }
+
+/* a is alpha, b is beta */
+TWO_NUMBERS(clamped_relu, fmin(b, x >= 0 ? x : a * x), 0, 0)
+TWO_NUMBERS(linear_activation, a *x + b, 1, 0)
+TWO_NUMBERS(scaled_tanh, a *tanh(b *x), 1, 1)
+TWO_NUMBERS(sigmoid_hard, fmin(fmax(a * x + b, 0), 1), 0.2, 0.5)
+TWO_NUMBERS(threshold, fmax(x, a), 0, 0)
+TWO_NUMBERS(thresholded_relu, x >= a ? x : 0, 1, 0)
 
 static double inverse_of(double x, double epsilon, double unused)
 {

@@ -98,6 +98,11 @@ static double end_root(double v, int64_t count)
     return sqrt(v);
 }
 
+static double end_log(double v, int64_t count)
+{
+    return log(v);
+}
+
 static double end_mean(double v, int64_t count)
 {
     return v / (double)count;
@@ -117,6 +122,7 @@ REDUCE(reduce_prod, 1, step_prod, NULL)
 REDUCE(reduce_sum_square, 0, step_square, NULL)
 REDUCE(reduce_l1_norm, 0, step_abs, NULL)
 REDUCE(reduce_l2_norm, 0, step_square, end_root)
+REDUCE(reduce_log_sum, 0, step_sum, end_log)
 REDUCE(reduce_mean, 0, step_sum, end_mean)
 
 /* Shifted by the greatest element, so that nothing overflows. */
