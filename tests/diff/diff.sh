@@ -25,13 +25,17 @@ edit() # NAME SED-SCRIPT EXPECTED: what is told of a.mil with the script done
 edit "the same" "" "0"
 edit "other names" 's/\ba\b/sum/g; s/"a"/"sum"/' "0"
 edit "another constant" 's/0x1p+1/0x1p+2/' "main:
-changed  b: y: fp16(0x1p+1) is now fp16(0x1p+2)
+changed  b: y: 0x1p+1 is now 0x1p+2
 1"
 edit "another op" 's/= relu(/= tanh(/' "main:
 changed  c: made by relu, now c by tanh
 1"
-edit "an op between" 's/relu(x = b)/relu(x = m)/; s/^\( *tensor<fp16, \[1, 4, 1, 32\]>\) c = /\1 m = tanh(x = b)[name = string("m")];\
-&/' "main:
+cat >"$T/between.sed" <<'EOF'
+s/relu(x = b)/relu(x = m)/
+s/^\( *tensor<fp16, \[1, 4, 1, 32\]>\) c = /\1 m = tanh(x = b)[name = string("m")];\
+&/
+EOF
+edit "an op between" "$(cat "$T/between.sed")" "main:
 added    m = tanh tensor<fp16, [1, 4, 1, 32]>
 1"
 edit "an op less" 's/relu(x = b)/relu(x = a)/' "main:
