@@ -7,6 +7,8 @@ for file in config.json model.safetensors vocab.json merges.txt; do
 done
 echo "not wanted" >"$T/repo/tf_model.h5"
 echo "MIT" >"$T/repo/LICENSE"
+# Beside the program there are models where it was built in its usual place.
+[ "$B" = "$R/build" ] || export ANEC_MODELS="$R/models"
 export ANEC_HUB_PAUSE=10 HF_HUB_DOWNLOAD_TIMEOUT=1
 unset HF_TOKEN HF_HOME HF_HUB_CACHE HF_HUB_OFFLINE HF_TOKEN_PATH 2>/dev/null || :
 
