@@ -11,6 +11,7 @@ static Takes takes(OpCode code)
 {
     switch (code) {
     case OP_LOGICAL_NOT: return TAKES_BOOLS;
+    case OP_BAND_PART:
     case OP_IDENTITY:
     case OP_REVERSE: return TAKES_ALL;
     case OP_ABS:
@@ -107,6 +108,28 @@ static bool check_gelu(const Op *op, Error *err)
                       modes[2]) >= 0;
 }
 
+static bool need_rank(const Op *op, const Type *x, int least, int most, Error *err)
+{
+    return (x->rank >= least && x->rank <= most) || infer_fail(op, err, "x %s has rank %d, expected %d to %d",
+                                                               shown_dims(x).text, x->rank, least, most) >= 0;
+}
+
+/* alpha and beta: one number for each channel */
+static bool check_parametric(const Op *op, const Type *x, Error *err)
+{
+    static const char *const keys[] = {"alpha", "beta", NULL};
+    return need_rank(op, x, 3, 5, err) && check_channels(op, keys, x->dim[1], err);
+}
+
+static bool check_response(const Op *op, const Type *x, Error *err)
+{
+    int64_t size;
+    if (!need_rank(op, x, 3, 4, err) || !infer_int(op, "size", 1, &size, err))
+        return false;
+    return (size >= 1 && size <= INT32_MAX) ||
+           infer_fail(op, err, "size is %lld, expected 1 or more", (long long)size) >= 0;
+}
+
 static bool check_special(const Op *op, const Type *x, Error *err)
 {
     bool set[IR_MAX_RANK];
@@ -120,6 +143,11 @@ static bool check_special(const Op *op, const Type *x, Error *err)
     case OP_INSTANCE_NORM: return check_channel_norm(op, x, 3, err);
     case OP_CAUSAL: return check_causal(op, x, err);
     case OP_GELU: return check_gelu(op, err);
+    case OP_PRELU:
+    case OP_SOFTPLUS_PARAMETRIC: return check_parametric(op, x, err);
+    case OP_BAND_PART: return need_rank(op, x, 2, IR_MAX_RANK, err);
+    case OP_L2_NORM: return need_rank(op, x, 3, IR_MAX_RANK, err);
+    case OP_LOCAL_RESPONSE_NORM: return check_response(op, x, err);
     default: return true;
     }
 }

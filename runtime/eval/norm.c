@@ -159,3 +159,78 @@ bool eval_instance_norm(const EvalCall *c, Error *err)
     }
     return true;
 }
+
+/* x [..., three axes]: each group of three divided by its Euclidean length */
+bool eval_l2_norm(const EvalCall *c, Error *err)
+{
+    const Tensor *x = call_operand(c, "x");
+    double epsilon = call_number(c, "epsilon", 1e-6f);
+    bool within[IR_MAX_RANK];
+    for (int i = 0; i < x->rank; i++)
+        within[i] = i >= x->rank - 3;
+    Split s;
+    split_axes(x, within, &s);
+    for (Cursor g = walk_groups(&s); g.left > 0; cursor_next(&g)) {
+        double squares = 0;
+        for (Cursor m = walk_members(&s, g.at[0]); m.left > 0; cursor_next(&m))
+            squares += tensor_get(x, m.at[0]) * tensor_get(x, m.at[0]);
+        double scale = 1 / sqrt(squares + epsilon);
+        for (Cursor m = walk_members(&s, g.at[0]); m.left > 0; cursor_next(&m))
+            tensor_put(c->result[0], m.at[0], tensor_get(x, m.at[0]) * scale);
+    }
+    return true;
+}
+
+/* x [N, C, ...]: by the squares of `size` channels around each, the middle one at size / 2 */
+bool eval_local_response_norm(const EvalCall *c, Error *err)
+{
+    const Tensor *x = call_operand(c, "x");
+    double alpha = call_number(c, "alpha", 1e-4f), beta = call_number(c, "beta", 0.75),
+           k = call_number(c, "k", 1);
+    int64_t size = call_int(c, "size", 1), stride[IR_MAX_RANK];
+    if (x->rank < 3 || size < 1)
+        return call_error(c, err, "x has rank %d and size is %lld", x->rank, (long long)size);
+    tensor_strides(x, stride);
+    for (int64_t i = 0; i < x->count; i++) {
+        int64_t channel = i / stride[1] % x->dim[1], first = channel - size / 2, end = first + size;
+        double squares = 0;
+        for (int64_t n = first < 0 ? 0 : first; n < end && n < x->dim[1]; n++) {
+            double v = tensor_get(x, i + (n - channel) * stride[1]);
+            squares += v * v;
+        }
+        tensor_put(c->result[0], i, tensor_get(x, i) / pow(k + alpha / (double)size * squares, beta));
+    }
+    return true;
+}
+
+/* ---- activations with numbers for each channel: x [N, C, ...], alpha and beta [C] ---- */
+
+static int64_t channel_of(const Tensor *x, int64_t i)
+{
+    int64_t stride[IR_MAX_RANK];
+    tensor_strides(x, stride);
+    return x->rank > 1 ? i / stride[1] % x->dim[1] : 0;
+}
+
+bool eval_prelu(const EvalCall *c, Error *err)
+{
+    const Tensor *x = call_operand(c, "x"), *alpha = call_operand(c, "alpha");
+    for (int64_t i = 0; i < x->count; i++) {
+        double v = tensor_get(x, i);
+        tensor_put(c->result[0], i, v > 0 ? v : v * tensor_get(alpha, channel_of(x, i)));
+    }
+    return true;
+}
+
+bool eval_softplus_parametric(const EvalCall *c, Error *err)
+{
+    const Tensor *x = call_operand(c, "x"), *alpha = call_operand(c, "alpha"),
+                 *beta = call_operand(c, "beta");
+    for (int64_t i = 0; i < x->count; i++) {
+        int64_t channel = channel_of(x, i);
+        double v = tensor_get(x, i) * tensor_get(beta, channel);
+        double soft = v > 0 ? v + log1p(exp(-v)) : log1p(exp(v));
+        tensor_put(c->result[0], i, tensor_get(alpha, channel) * soft);
+    }
+    return true;
+}

@@ -227,3 +227,21 @@ bool eval_range_1d(const EvalCall *c, Error *err)
         tensor_put(c->result[0], i, start + (double)i * step);
     return true;
 }
+
+/* Outside of the diagonals -lower .. upper of the last two axes: 0. Negative: no limit on that side. */
+bool eval_band_part(const EvalCall *c, Error *err)
+{
+    const Tensor *x = call_operand(c, "x");
+    int64_t lower = call_int(c, "lower", -1), upper = call_int(c, "upper", -1);
+    if (x->rank < 2)
+        return call_error(c, err, "x has rank %d", x->rank);
+    int64_t rows = x->dim[x->rank - 2], columns = x->dim[x->rank - 1];
+    for (int64_t i = 0; i < x->count; i++) {
+        int64_t m = i / columns % rows, n = i % columns;
+        if ((lower < 0 || m - n <= lower) && (upper < 0 || n - m <= upper))
+            tensor_move(c->result[0], i, x, i, 1);
+        else
+            tensor_put_int(c->result[0], i, 0);
+    }
+    return true;
+}
