@@ -129,6 +129,7 @@ $(foreach p,$(PROGRAMS),$(eval $(BUILD)/$(p): $(call parts,$(p))))
 
 # LIBS_NAME: what one program alone needs.
 LIBS_anec := -lcurl
+LIBS_anerun := -ledit
 $(TOOLS): $(BUILD)/%: $(LIBRARY)
 	$(SAY) '  LD      $@'
 	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(LIBS_$(@F)) $(LIBS) $(LDFLAGS)

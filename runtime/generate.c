@@ -68,7 +68,16 @@ static void put_rest(Output *o)
 /* A model that was trained on texts one behind the other may begin the next one instead of ending this. */
 static bool ends_text(const Session *s, const Output *o, int id)
 {
-    return !o->options->ignore_eos && (id == session_eos(s) || id == tokenizer_begin(o->tokenizer));
+    const GenerateOptions *options = o->options;
+    for (int i = 0; !options->ignore_eos && i < options->stop_id_count; i++)
+        if (options->stop_ids[i] == id)
+            return true;
+    return !options->ignore_eos && (id == session_eos(s) || id == tokenizer_begin(o->tokenizer));
+}
+
+static bool is_interrupted(const GenerateOptions *options)
+{
+    return options->interrupted && *options->interrupted;
 }
 
 /* Picks, puts and decodes until *end is set. */
@@ -81,6 +90,8 @@ static bool decode_loop(Session *s, Output *o, Sampler *sampler, const float *lo
         int id = sampler_pick(sampler, logits, err);
         if (id < 0)
             return false;
+        if (options->token)
+            options->token(options->context, id);
         if (ends_text(s, o, id)) {
             stats->end = END_EOS;
             return true;
@@ -89,7 +100,7 @@ static bool decode_loop(Session *s, Output *o, Sampler *sampler, const float *lo
         stats->tokens++;
         if (!put_token(o, id, &stats->end))
             return true;
-        if (options->interrupted && *options->interrupted) {
+        if (is_interrupted(options)) {
             stats->end = END_INTERRUPTED;
             return true;
         }
@@ -106,6 +117,26 @@ static bool decode_loop(Session *s, Output *o, Sampler *sampler, const float *lo
     return true;
 }
 
+/* Gives the logits after the prompt, or after what was read of it when somebody interrupted. */
+static const float *read_prompt(Session *s, const int32_t *ids, int count, const GenerateOptions *options,
+                                Error *err)
+{
+    int most = session_longest_prompt(s);
+    const float *logits = NULL;
+    if (session_length(s) == 0) {
+        int first = count <= session_context(s) && count > most ? most : count;
+        logits = session_prefill(s, ids, first, err) ? session_prefill_logits(s, first - 1, err) : NULL;
+        if (!logits)
+            return NULL;
+    }
+    while (session_length(s) < count) {
+        logits = session_decode(s, ids[session_length(s)], err);
+        if (!logits || is_interrupted(options))
+            break;
+    }
+    return logits;
+}
+
 bool generate(Session *s, const Tokenizer *t, Sampler *sampler, const int32_t *ids, int count,
               const GenerateOptions *options, GenerateStats *stats, Error *err)
 {
@@ -113,15 +144,20 @@ bool generate(Session *s, const Tokenizer *t, Sampler *sampler, const int32_t *i
     double start = now_ms();
     for (int i = 0; i < count; i++)
         sampler_accept(sampler, ids[i]);
-    const float *logits =
-        session_prefill(s, ids, count, err) ? session_prefill_logits(s, count - 1, err) : NULL;
+    session_rewind(s, count - 1);
+    stats->read_tokens = count - session_length(s);
+    const float *logits = read_prompt(s, ids, count, options, err);
     if (!logits)
         return false;
     double prefilled = now_ms();
     stats->bucket = session_bucket(s);
     stats->prefill_ms = prefilled - start;
+    if (session_length(s) < count) {
+        stats->end = END_INTERRUPTED;
+        return true;
+    }
     Output o = {.tokenizer = t, .options = options};
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count && !options->new_text; i++)
         o.begun |= !tokenizer_is_special(t, ids[i]);
     o.stops = stop_matcher_new(options->stops, (size_t)options->stop_count);
     bool ok = decode_loop(s, &o, sampler, logits, stats, err);

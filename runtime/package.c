@@ -194,6 +194,21 @@ const char *package_tokenizer(const Package *p, size_t *size)
     return (const char *)p->map[f - p->manifest.file].data;
 }
 
+bool package_extra(Package *p, const char *name, const char **data, size_t *size, Error *err)
+{
+    const ListedFile *f = manifest_find(&p->manifest, name);
+    *data = NULL;
+    *size = 0;
+    if (!f)
+        return true;
+    int i = (int)(f - p->manifest.file);
+    if (!map_file(p, i, err))
+        return false;
+    *data = f->size ? (const char *)p->map[i].data : "";
+    *size = (size_t)f->size;
+    return true;
+}
+
 /* ---- programs ---- */
 
 /* A verified module; what is wrong with the text comes as one line. */

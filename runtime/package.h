@@ -19,6 +19,10 @@ const Manifest *package_manifest(const Package *p);
 /* The text of tokenizer.json, valid until package_close; NULL where there is none. */
 const char *package_tokenizer(const Package *p, size_t *size);
 
+/* A file that rides along, such as chat.json: *data is NULL where the package has none of that name. Valid
+ * until package_close. */
+MUST_USE bool package_extra(Package *p, const char *name, const char **data, size_t *size, Error *err);
+
 /* The function of a program; its file is read, parsed and verified at the first call. */
 MUST_USE const Func *package_function(Package *p, const Program *program, const char *function, Error *err);
 

@@ -163,6 +163,13 @@ bool session_prefill(Session *s, const int32_t *ids, int count, Error *err)
     return true;
 }
 
+/* The rows of the cache behind `length` stay: nothing looks at them before they are written again. */
+void session_rewind(Session *s, int length)
+{
+    if (length >= 0 && length < s->length)
+        s->length = length;
+}
+
 const float *session_prefill_logits(Session *s, int column, Error *err)
 {
     if (!s->prefilled || column < 0 || column >= s->prefilled->bucket) {

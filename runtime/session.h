@@ -33,6 +33,9 @@ int session_bucket(const Session *s);
  * session_longest_prompt. */
 MUST_USE bool session_prefill(Session *s, const int32_t *ids, int count, Error *err);
 
+/* Forgets all tokens but the first `length` (0 to session_length): another text may go on from there. */
+void session_rewind(Session *s, int length);
+
 /* Logits (vocab floats, owned by the session, overwritten by the next call) after prompt token `column` of
  * the last prefill. */
 MUST_USE const float *session_prefill_logits(Session *s, int column, Error *err);

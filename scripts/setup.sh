@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the build needs and this machine lacks: a C compiler, re2c >= 3, bison >= 3.6, protoc-c, and
-# the headers of uthash, jansson, utf8proc, libcurl, protobuf-c and (on Linux) OpenSSL's libcrypto. What is
-# there is found by trying it, so any way of installing it counts. Silent where all is there.
+# the headers of uthash, jansson, utf8proc, libcurl, libedit, protobuf-c and (on Linux) OpenSSL's libcrypto.
+# What is there is found by trying it, so any way of installing it counts. Silent where all is there.
 # Environment: CC, RE2C, BISON, PROTOC.
 set -u
 
@@ -78,12 +78,12 @@ find_missing()
     at_least 3.0 "$(version "$re2c")" || missing="$missing re2c"
     at_least 3.6 "$(version "$bison")" || missing="$missing bison"
     command -v "${PROTOC:-protoc-c}" >/dev/null 2>&1 || missing="$missing protoc-c"
-    links "-ljansson -lutf8proc -lcurl -lprotobuf-c $crypto_library -lm" uthash.h jansson.h utf8proc.h \
-        curl/curl.h protobuf-c/protobuf-c.h "$crypto_header" && return
+    links "-ljansson -lutf8proc -lcurl -ledit -lprotobuf-c $crypto_library -lm" uthash.h jansson.h utf8proc.h \
+        curl/curl.h histedit.h protobuf-c/protobuf-c.h "$crypto_header" && return
     if ! links -lm math.h; then
         missing="$missing compiler"
         # Without a compiler the headers can't be tried: ask for them all.
-        missing="$missing uthash jansson utf8proc protobuf-c curl crypto"
+        missing="$missing uthash jansson utf8proc protobuf-c curl libedit crypto"
         return
     fi
     links '' uthash.h || missing="$missing uthash"
@@ -91,6 +91,7 @@ find_missing()
     links -lprotobuf-c protobuf-c/protobuf-c.h || missing="$missing protobuf-c"
     links -lutf8proc utf8proc.h || missing="$missing utf8proc"
     links -lcurl curl/curl.h || missing="$missing curl"
+    links -ledit histedit.h || missing="$missing libedit"
     links "$crypto_library" "$crypto_header" || missing="$missing crypto"
 }
 
@@ -107,6 +108,7 @@ debian_packages()
         protobuf-c) echo libprotobuf-c-dev ;;
         protoc-c) echo protobuf-c-compiler ;;
         curl) echo libcurl4-openssl-dev ;;
+        libedit) echo libedit-dev ;;
         crypto) echo libssl-dev ;;
         *) echo "$thing" ;;
         esac
@@ -181,7 +183,7 @@ elif [ "$system" = Linux ] && command -v apt-get >/dev/null 2>&1; then
     install_debian
 else
     die "missing:$missing. Only apt-get and Homebrew are known here; please install a C compiler," \
-        "re2c >= 3, bison >= 3.6, uthash, jansson, utf8proc, libcurl, protobuf-c and OpenSSL (with headers)" \
+        "re2c >= 3, bison >= 3.6, uthash, jansson, utf8proc, libcurl, libedit, protobuf-c and OpenSSL (with headers)" \
         "yourself"
 fi
 

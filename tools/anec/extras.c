@@ -38,7 +38,7 @@ bool extras_collect(Extras *e, const Inputs *in, const Plan *plan, Error *err)
                                           "LICENSE.md",  "NOTICE",  "NOTICE.txt"};
     if (!in->folder)
         return true;
-    bool ok = extras_tokenizer(e, in, plan, err);
+    bool ok = extras_tokenizer(e, in, plan, err) && extras_chat(e, in, err);
     for (size_t i = 0; ok && i < sizeof carried / sizeof *carried; i++)
         ok = carry(e, in->folder, carried[i], err);
     return ok;

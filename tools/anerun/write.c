@@ -13,17 +13,19 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "runtime/generate.h"
+#include "tools/anerun/chat.h"
 #include "tools/anerun/commands.h"
 #include "tools/anerun/package.h"
 
 enum { PROMPT_LIMIT = 64 << 20 };
 
 typedef struct Options {
-    const char *package, *prompt, *prompt_file, *device, *require, *ids, *logits, *expect;
+    const char *package, *prompt, *prompt_file, *system, *system_file, *template, *messages;
+    const char *device, *require, *ids, *logits, *expect;
     int64_t tokens, top_k, seed, threads, prefill_only;
     double temp, top_p, min_p, repeat_penalty;
     FlagList stops;
-    bool greedy, ignore_eos, stats, trace, tokenize, help, version, quiet;
+    bool greedy, ignore_eos, stats, trace, tokenize, chat, show_prompt, help, version, quiet;
 } Options;
 
 static Options opt = {.device = "auto",
@@ -39,6 +41,18 @@ static const Flag flags[] = {
     {FLAG_GROUP, "Prompt", NULL, NULL, NULL, 0, 0, NULL},
     {FLAG_TEXT, "--prompt", "-p", "TEXT", &opt.prompt, 0, 0, "the text to continue; - reads standard input"},
     {FLAG_TEXT, "--prompt-file", "-f", "FILE", &opt.prompt_file, 0, 0, "read the prompt from a file"},
+    {FLAG_GROUP, "Conversation", NULL, NULL, NULL, 0, 0, NULL},
+    {FLAG_BOOL, "--chat", NULL, NULL, &opt.chat, 0, 0,
+     "talk to the model; without a terminal, each line of standard input is a message"},
+    {FLAG_TEXT, "--system", NULL, "TEXT", &opt.system, 0, 0, "the system message"},
+    {FLAG_TEXT, "--system-file", NULL, "FILE", &opt.system_file, 0, 0, "read it from a file"},
+    {FLAG_TEXT, "--template", NULL, "NAME", &opt.template, 0, 0,
+     "how the model wants conversations written, instead of the package's own template: chatml, gemma, "
+     "llama2, llama3, mistral, phi3, plain, zephyr"},
+    {FLAG_TEXT, "--messages", NULL, "FILE", &opt.messages, 0, 0,
+     "reply once to a conversation, a JSON list of messages with role and content"},
+    {FLAG_BOOL, "--show-prompt", NULL, NULL, &opt.show_prompt, 0, 0,
+     "print the text that the template makes of --messages, and stop"},
     {FLAG_GROUP, "Generation", NULL, NULL, NULL, 0, 0, NULL},
     {FLAG_INT, "--tokens", "-n", "N", &opt.tokens, 0, 1e9, "most new tokens (256)"},
     {FLAG_NUMBER, "--temp", NULL, "T", &opt.temp, 0, 100, "temperature; 0 is --greedy (0.8)"},
@@ -87,7 +101,7 @@ static volatile sig_atomic_t interrupted;
 
 static void on_interrupt(int sig)
 {
-    if (interrupted)
+    if (interrupted && !opt.chat)
         _exit(128 + sig);
     interrupted = 1;
 }
@@ -106,7 +120,7 @@ static int print_help(void)
 {
     Text t = {0};
     flags_help(&t, flags, FLAGS);
-    printf("usage: anerun PACKAGE (--prompt TEXT | --prompt-file FILE | -) [options]\n\n"
+    printf("usage: anerun PACKAGE (--prompt TEXT | --prompt-file FILE | - | --chat | --messages FILE) [options]\n\n"
            "Runs a package made by anec: prefills the prompt, then writes its continuation to stdout (on a\n"
            "terminal, behind the prompt).\n\n%s\n",
            t.data);
@@ -349,10 +363,8 @@ static int print_ids(const int32_t *ids, size_t count)
     return 0;
 }
 
-static int write_text(Session *s, const Device *device, const Device *ane, const Tokenizer *t,
-                      const int32_t *ids, size_t count)
+static SamplerOptions sampling(void)
 {
-    Error err;
     SamplerOptions so = sampler_defaults();
     so.temperature = (float)opt.temp;
     so.top_k = (int)opt.top_k;
@@ -361,15 +373,28 @@ static int write_text(Session *s, const Device *device, const Device *ane, const
     so.repeat_penalty = (float)opt.repeat_penalty;
     so.greedy = opt.greedy;
     so.seed = opt.seed >= 0 ? (uint64_t)opt.seed : pick_seed();
+    return so;
+}
+
+static GenerateOptions generation(void)
+{
+    return (GenerateOptions){.tokens = (int)opt.tokens,
+                             .stops = opt.stops.item,
+                             .stop_count = opt.stops.count,
+                             .ignore_eos = opt.ignore_eos,
+                             .interrupted = &interrupted,
+                             .emit = put_text};
+}
+
+static int write_text(Session *s, const Device *device, const Device *ane, const Tokenizer *t,
+                      const int32_t *ids, size_t count)
+{
+    Error err;
+    SamplerOptions so = sampling();
     Sampler *sampler = sampler_new(&so, session_vocab(s), &err);
     if (!sampler)
         return fail(&err);
-    GenerateOptions g = {.tokens = (int)opt.tokens,
-                         .stops = opt.stops.item,
-                         .stop_count = opt.stops.count,
-                         .ignore_eos = opt.ignore_eos,
-                         .interrupted = &interrupted,
-                         .emit = put_text};
+    GenerateOptions g = generation();
     GenerateStats stats;
     bool ok = generate(s, t, sampler, ids, (int)count, &g, &stats, &err);
     sampler_free(sampler);
@@ -386,6 +411,31 @@ static int write_text(Session *s, const Device *device, const Device *ane, const
     if (opt.stats)
         print_stats(device, ane, &stats, so.seed);
     return interrupted ? 130 : 0;
+}
+
+/* ---- conversation ---- */
+
+static int run_chat(Session *s, Package *package)
+{
+    Error err;
+    ChatOptions o = {.system = opt.system,
+                     .system_file = opt.system_file,
+                     .messages = opt.messages,
+                     .show_prompt = opt.show_prompt,
+                     .tokenize = opt.tokenize,
+                     .stats = opt.stats,
+                     .quiet = opt.quiet,
+                     .sampling = sampling(),
+                     .generate = generation(),
+                     .interrupted = &interrupted};
+    Tokenizer *t = open_tokenizer(package, opt.package, &err);
+    Sampler *sampler = t ? sampler_new(&o.sampling, session_vocab(s), &err) : NULL;
+    Talk *talk = sampler ? talk_new(package, s, t, sampler, opt.template, &err) : NULL;
+    int status = talk ? chat_run(talk, s, sampler, &o) : fail(&err);
+    talk_free(talk);
+    sampler_free(sampler);
+    tokenizer_close(t);
+    return status;
 }
 
 /* ---- wiring ---- */
@@ -439,17 +489,27 @@ static int run(Package *package, Device *device, Device *ane)
     session_use_ane(s, ane);
     if (opt.trace)
         session_trace(s, &trace);
-    int status = opt.ids ? run_ids(s) : run_prompt(s, device, ane, package);
+    int status = opt.ids                     ? run_ids(s)
+                 : opt.chat || opt.messages ? run_chat(s, package)
+                                            : run_prompt(s, device, ane, package);
     session_free(s);
     return status;
 }
 
 static bool check_options(Error *err)
 {
-    int sources = (opt.prompt != NULL) + (opt.prompt_file != NULL) + (opt.ids != NULL);
+    int sources = (opt.prompt != NULL) + (opt.prompt_file != NULL) + (opt.ids != NULL) +
+                  (opt.messages != NULL) + opt.chat;
     if (sources != 1)
-        return error_set(err, sources ? "give one of --prompt, --prompt-file and --ids"
-                                      : "give a prompt: --prompt TEXT");
+        return error_set(err, sources
+                                  ? "give one of --prompt, --prompt-file, --chat, --messages and --ids"
+                                  : "give a prompt: --prompt TEXT");
+    if ((opt.system || opt.system_file || opt.template) && !opt.chat && !opt.messages)
+        return error_set(err, "--system and --template need --chat or --messages");
+    if (opt.system && opt.system_file)
+        return error_set(err, "give one of --system and --system-file");
+    if ((opt.show_prompt || (opt.chat && opt.tokenize)) && !opt.messages)
+        return error_set(err, "%s needs --messages", opt.show_prompt ? "--show-prompt" : "--tokenize");
     if (opt.ids && !opt.logits && !opt.expect)
         return error_set(err, "--ids needs --logits FILE or --expect FILE");
     if ((opt.logits || opt.expect) && !opt.ids)
