@@ -39,9 +39,9 @@ typedef struct GenerateStats {
     GenerateEnd end;
 } GenerateStats;
 
-/* Continues ids[0..count), of which the session holds the first session_length already (none, if it is empty).
- * An empty session prefills what its largest bucket takes; all other tokens are read one by one. Special tokens
- * are not part of the text. */
+/* Continues ids[0..count), of which the session holds the first session_length already (none, if it is
+ * empty). An empty session prefills what its largest bucket takes; all other tokens are read one by one.
+ * Special tokens are not part of the text. */
 MUST_USE bool generate(Session *s, const Tokenizer *t, Sampler *sampler, const int32_t *ids, int count,
                        const GenerateOptions *options, GenerateStats *stats, Error *err);
 

@@ -78,8 +78,8 @@ find_missing()
     at_least 3.0 "$(version "$re2c")" || missing="$missing re2c"
     at_least 3.6 "$(version "$bison")" || missing="$missing bison"
     command -v "${PROTOC:-protoc-c}" >/dev/null 2>&1 || missing="$missing protoc-c"
-    links "-ljansson -lutf8proc -lcurl -ledit -lprotobuf-c $crypto_library -lm" uthash.h jansson.h utf8proc.h \
-        curl/curl.h histedit.h protobuf-c/protobuf-c.h "$crypto_header" && return
+    links "-ljansson -lutf8proc -lcurl -ledit -lprotobuf-c $crypto_library -lm" uthash.h jansson.h \
+        utf8proc.h curl/curl.h histedit.h protobuf-c/protobuf-c.h "$crypto_header" && return
     if ! links -lm math.h; then
         missing="$missing compiler"
         # Without a compiler the headers can't be tried: ask for them all.
@@ -183,7 +183,8 @@ elif [ "$system" = Linux ] && command -v apt-get >/dev/null 2>&1; then
     install_debian
 else
     die "missing:$missing. Only apt-get and Homebrew are known here; please install a C compiler," \
-        "re2c >= 3, bison >= 3.6, uthash, jansson, utf8proc, libcurl, libedit, protobuf-c and OpenSSL (with headers)" \
+        "re2c >= 3, bison >= 3.6, uthash, jansson, utf8proc, libcurl, libedit, protobuf-c" \
+        "and OpenSSL (with headers)" \
         "yourself"
 fi
 

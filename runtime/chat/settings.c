@@ -39,9 +39,9 @@ bool chat_settings_parse(ChatSettings *out, const char *text, size_t size, Error
     bool ok = json_is_object(root);
     if (!ok)
         error_set(err, "chat.json: %s", root ? "an object is expected" : where.text);
+    out->known = json_object_get(root, "bos_token") || json_object_get(root, "eos_token");
     ok = ok && read_token(&out->bos, root, "bos_token", err) &&
-         read_token(&out->eos, root, "eos_token", err) &&
-         read_stops(out, json_object_get(root, "stop"), err);
+         read_token(&out->eos, root, "eos_token", err) && read_stops(out, json_object_get(root, "stop"), err);
     json_decref(root);
     if (!ok)
         chat_settings_free(out);
@@ -53,8 +53,10 @@ void chat_settings_print(const ChatSettings *s, Text *out)
     json_t *root = json_object(), *stop = json_array();
     for (int i = 0; i < s->stops; i++)
         json_array_append_new(stop, json_integer(s->stop[i]));
-    json_object_set_new(root, "bos_token", s->bos ? json_string(s->bos) : json_null());
-    json_object_set_new(root, "eos_token", s->eos ? json_string(s->eos) : json_null());
+    if (s->known) {
+        json_object_set_new(root, "bos_token", s->bos ? json_string(s->bos) : json_null());
+        json_object_set_new(root, "eos_token", s->eos ? json_string(s->eos) : json_null());
+    }
     json_object_set_new(root, "stop", stop);
     char *text = json_dumps(root, JSON_INDENT(2));
     text_puts(out, text ? text : "{}");

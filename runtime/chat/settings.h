@@ -12,6 +12,7 @@ enum { CHAT_STOPS = 64 };
 
 typedef struct ChatSettings {
     char *bos, *eos; /* the texts of bos_token and eos_token in the template; NULL: undefined there */
+    bool known;      /* those two are what the checkpoint says; else it says nothing of them */
     int32_t stop[CHAT_STOPS];
     int stops;
 } ChatSettings;

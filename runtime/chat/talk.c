@@ -57,7 +57,7 @@ static bool load_settings(Talk *t, Package *package, Error *err)
         return false;
     if (text && !chat_settings_parse(&t->settings, text, size, err))
         return false;
-    if (!text) {
+    if (!t->settings.known) {
         int32_t begin = tokenizer_begin(t->tokenizer);
         t->settings.bos = token_text(t->tokenizer, begin >= 0 ? begin : model->bos);
         t->settings.eos = token_text(t->tokenizer, model->eos);
@@ -131,9 +131,12 @@ bool talk_set_messages(Talk *t, const json_t *messages, Error *err)
     const json_t *m;
     if (!json_is_array(messages))
         return error_set(err, "a conversation is a list of messages");
-    json_array_foreach(messages, i, m)
-        if (!json_is_string(json_object_get(m, "role")) || !json_object_get(m, "content"))
-            return error_set(err, "message %zu has no \"role\" or no \"content\"", i + 1);
+    json_array_foreach(
+        messages, i,
+        m) if (!json_is_string(json_object_get(m, "role")) ||
+               !json_object_get(
+                   m, "content")) return error_set(err, "message %zu has no \"role\" or no \"content\"",
+                                                   i + 1);
     json_decref(t->messages);
     t->messages = json_deep_copy(messages);
     t->skipped = 0;
@@ -195,9 +198,8 @@ static json_t *told(const Talk *t)
 {
     size_t i, first = has_system(t);
     json_t *list = json_array(), *m;
-    json_array_foreach(t->messages, i, m)
-        if (i < first || i >= first + t->skipped)
-            json_array_append(list, m);
+    json_array_foreach(t->messages, i, m) if (i < first || i >= first + t->skipped)
+        json_array_append(list, m);
     return list;
 }
 
@@ -240,8 +242,8 @@ bool talk_ids(Talk *t, int32_t **ids, size_t *count, Error *err)
     return ok;
 }
 
-/* The ids of what fits into the context with room for a reply of `room` tokens, or for any reply where nothing
- * is left to leave out. */
+/* The ids of what fits into the context with room for a reply of `room` tokens, or for any reply where
+ * nothing is left to leave out. */
 static bool fitting_ids(Talk *t, size_t room, int32_t **ids, size_t *count, int *left_out, Error *err)
 {
     size_t context = (size_t)session_context(t->session), before = t->skipped;
@@ -255,8 +257,8 @@ static bool fitting_ids(Talk *t, size_t room, int32_t **ids, size_t *count, int 
         if (!leave_out(t)) {
             if (*count < context)
                 return true;
-            error_set(err, "the message has %zu tokens with what goes with it, the model's context %zu", *count,
-                      context);
+            error_set(err, "the message has %zu tokens with what goes with it, the model's context %zu",
+                      *count, context);
             break;
         }
         free(*ids);

@@ -105,7 +105,8 @@ machine Linux
 echo 'echo 0' | tool id
 compiler_without 'stdio.h'
 installer apt-get
-libraries="uthash-dev libjansson-dev libutf8proc-dev libprotobuf-c-dev libcurl4-openssl-dev libedit-dev libssl-dev"
+libraries="uthash-dev libjansson-dev libutf8proc-dev libprotobuf-c-dev libcurl4-openssl-dev libedit-dev"
+libraries="$libraries libssl-dev"
 setup 1 "installing with apt-get: gcc libc6-dev $libraries\$" "root without a compiler"
 called "^apt-get .* update" "the lists are fetched first"
 compiler_without 'jansson.h'

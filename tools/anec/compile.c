@@ -228,6 +228,7 @@ static bool wants(const char *what)
 static int64_t config_token(const Inputs *in, const char *key)
 {
     const json_t *v = json_object_get(in->config, key);
+    v = json_is_array(v) ? json_array_get(v, 0) : v; /* chat.json has them all */
     int64_t id = json_is_integer(v) ? json_integer_value(v) : -1;
     return id >= 0 && id < in->model.vocab ? id : -1;
 }

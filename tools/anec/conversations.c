@@ -1,6 +1,6 @@
-/* What a checkpoint says about conversations: its template, the texts of its begin and end tokens, and the tokens
- * that end a reply. They are spread over tokenizer_config.json, chat_template.jinja, chat_template.json,
- * generation_config.json, config.json and a GGUF file's metadata. */
+/* What a checkpoint says about conversations: its template, the texts of its begin and end tokens, and the
+ * tokens that end a reply. They are spread over tokenizer_config.json, chat_template.jinja,
+ * chat_template.json, generation_config.json, config.json and a GGUF file's metadata. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,9 +101,8 @@ static void add_stops(ChatSettings *s, const json_t *v, int64_t vocab)
     const json_t *one;
     if (json_is_integer(v) && json_integer_value(v) < vocab)
         chat_settings_add_stop(s, json_integer_value(v));
-    json_array_foreach(v, i, one)
-        if (json_is_integer(one) && json_integer_value(one) < vocab)
-            chat_settings_add_stop(s, json_integer_value(one));
+    json_array_foreach(v, i, one) if (json_is_integer(one) && json_integer_value(one) < vocab)
+        chat_settings_add_stop(s, json_integer_value(one));
 }
 
 static const json_t *metadata_token(const Inputs *in, const char *id_key)
@@ -124,6 +123,7 @@ static void find_settings(ChatSettings *s, const Inputs *in, const json_t *token
     const json_t *eos = json_object_get(tokenizer_config, "eos_token");
     s->bos = token_text(tokenizer_config ? bos : metadata_token(in, "tokenizer.ggml.bos_token_id"));
     s->eos = token_text(tokenizer_config ? eos : metadata_token(in, "tokenizer.ggml.eos_token_id"));
+    s->known = tokenizer_config || s->bos || s->eos;
     add_stops(s, json_object_get(generation_config, "eos_token_id"), in->model.vocab);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         add_stops(s, json_object_get(in->config, ends[i]), in->model.vocab);
@@ -138,7 +138,7 @@ bool extras_chat(Extras *e, const Inputs *in, Error *err)
               find_template(e, in, tokenizer_config, err);
     if (ok)
         find_settings(&settings, in, tokenizer_config, generation_config);
-    if (settings.bos || settings.eos || settings.stops) {
+    if (settings.known || settings.stops) {
         Text json = {0};
         chat_settings_print(&settings, &json);
         extras_add(e, "chat.json", json.data, json.size);

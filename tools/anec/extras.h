@@ -21,8 +21,8 @@ void extras_add(Extras *e, const char *name, char *data, size_t size);
  * vocab.json and merges.txt, tokenizer.model, tokenizer.bin; else from a GGUF file's metadata. */
 MUST_USE bool extras_tokenizer(Extras *e, const Inputs *in, const Plan *plan, Error *err);
 
-/* chat_template.jinja and chat.json (docs/package.md), of what the checkpoint says about conversations; nothing
- * where it says nothing. */
+/* chat_template.jinja and chat.json (docs/package.md), of what the checkpoint says about conversations;
+ * nothing where it says nothing. */
 MUST_USE bool extras_chat(Extras *e, const Inputs *in, Error *err);
 
 #endif

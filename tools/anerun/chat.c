@@ -78,10 +78,8 @@ static bool reply(Chat *c, Error *err)
     int left_out = 0;
     o.emit = put_text;
     o.context = c;
-    *c->options->interrupted = 0;
     sampler_reset(c->sampler, c->options->sampling.seed + (uint64_t)c->replies);
     bool ok = talk_reply(c->talk, &o, &c->last, &left_out, err);
-    *c->options->interrupted = 0;
     if (!ok)
         return false;
     c->replies++;
@@ -236,8 +234,9 @@ static void converse(Chat *c)
 {
     Text line = {0};
     while (!c->over && !c->write_error) {
-        LinesResult r = lines_read(c->lines, &line);
+        /* A Ctrl-C that comes between the message and its reply stops the reply. */
         *c->options->interrupted = 0;
+        LinesResult r = lines_read(c->lines, &line);
         if (r == LINES_END)
             break;
         if (r == LINES_NOTHING) {

@@ -20,7 +20,8 @@ Lines *lines_open(volatile sig_atomic_t *interrupted);
 void lines_close(Lines *l);
 
 /* One message into `out`, which is emptied first, without its last line end. A backslash at the end of a line
- * goes on in the next; so does a line that begins with three quotation marks, up to one that ends with them. */
+ * goes on in the next; so does a line that begins with three quotation marks, up to one that ends with them.
+ */
 LinesResult lines_read(Lines *l, Text *out);
 
 /* Whether a person is there to read notes. */

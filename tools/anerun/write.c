@@ -120,9 +120,10 @@ static int print_help(void)
 {
     Text t = {0};
     flags_help(&t, flags, FLAGS);
-    printf("usage: anerun PACKAGE (--prompt TEXT | --prompt-file FILE | - | --chat | --messages FILE) [options]\n\n"
+    printf("usage: anerun PACKAGE (--prompt TEXT | --prompt-file FILE | -) [options]\n"
+           "       anerun PACKAGE (--chat | --messages FILE) [options]\n\n"
            "Runs a package made by anec: prefills the prompt, then writes its continuation to stdout (on a\n"
-           "terminal, behind the prompt).\n\n%s\n",
+           "terminal, behind the prompt); or keeps a conversation.\n\n%s\n",
            t.data);
     commands_help();
     printf("Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n"
@@ -489,7 +490,7 @@ static int run(Package *package, Device *device, Device *ane)
     session_use_ane(s, ane);
     if (opt.trace)
         session_trace(s, &trace);
-    int status = opt.ids                     ? run_ids(s)
+    int status = opt.ids                    ? run_ids(s)
                  : opt.chat || opt.messages ? run_chat(s, package)
                                             : run_prompt(s, device, ane, package);
     session_free(s);
@@ -501,9 +502,8 @@ static bool check_options(Error *err)
     int sources = (opt.prompt != NULL) + (opt.prompt_file != NULL) + (opt.ids != NULL) +
                   (opt.messages != NULL) + opt.chat;
     if (sources != 1)
-        return error_set(err, sources
-                                  ? "give one of --prompt, --prompt-file, --chat, --messages and --ids"
-                                  : "give a prompt: --prompt TEXT");
+        return error_set(err, sources ? "give one of --prompt, --prompt-file, --chat, --messages and --ids"
+                                      : "give a prompt: --prompt TEXT");
     if ((opt.system || opt.system_file || opt.template) && !opt.chat && !opt.messages)
         return error_set(err, "--system and --template need --chat or --messages");
     if (opt.system && opt.system_file)
