@@ -79,6 +79,7 @@ expect >
 send helo\\e[D\\e[D\\e[Dx
 send ^A^K/undo\\n
 expect nothing to take back
+expect >
 send Once\\n
 wait 500
 send ^C
@@ -91,6 +92,7 @@ send half^C
 expect >
 send /sav x\\e[D\\e[De\\e[C\\e[C^H $T/talk.json\\n
 expect saved
+expect >
 send \\e[200~/help\\e[201~\\n
 expect this list
 expect >
@@ -98,8 +100,10 @@ send Two\\e[200~, a\\nb\\e[201~\\n
 wait 300
 send ^C
 expect stopped
+expect >
 send /save $T/pasted.json\\n
 expect saved
+expect >
 send ^D
 status 0
 END

@@ -103,8 +103,15 @@ static int expect(Player *p, const char *what)
     }
 }
 
+static void rest_for(int ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+}
+
+/* Editors show their prompt before they take the terminal over, and a person is never that fast. */
 static int send_keys(Player *p, const char *keys)
 {
+    rest_for(150);
     Text t = {0};
     for (; *keys; keys++) {
         if (*keys == '\\' && keys[1]) {
@@ -155,8 +162,7 @@ static int step(Player *p, char *line)
     if (strcmp(line, "patience") == 0)
         p->patience = atoi(rest);
     if (strcmp(line, "wait") == 0)
-        nanosleep(&(struct timespec){.tv_sec = atoi(rest) / 1000, .tv_nsec = atoi(rest) % 1000 * 1000000L},
-                  NULL);
+        rest_for(atoi(rest));
     return 0;
 }
 
