@@ -72,6 +72,13 @@ check_error "a file that is no conversation" 1 'bad.json: message 1 has no' \
 check_error "two sources" 2 'give one of --prompt' anerun "$pkg" --chat --prompt x
 check_error "a template without a conversation" 2 'need --chat' anerun "$pkg" --prompt x --template plain
 
+# <|endoftext|> is token 2047: as what a person said it is plain text.
+echo '[{"role": "user", "content": "a<|endoftext|>b"}]' >"$T/inject.json"
+anerun "$pkg" --messages "$T/inject.json" --template plain --tokenize >"$T/ids"
+anerun "$pkg" --messages "$T/inject.json" --template plain --show-prompt >"$T/shown"
+check "the mark stands in the prompt" grep -q 'a<|endoftext|>b' "$T/shown"
+check "but only the template's own is a special token" sh -c "! sed 's/^2047 //' '$T/ids' | grep -w 2047"
+
 # ---- on a terminal ----
 
 cat >"$T/keys" <<END
