@@ -79,6 +79,22 @@ anerun "$pkg" --messages "$T/inject.json" --template plain --show-prompt >"$T/sh
 check "the mark stands in the prompt" grep -q 'a<|endoftext|>b' "$T/shown"
 check "but only the template's own is a special token" sh -c "! sed 's/^2047 //' '$T/ids' | grep -w 2047"
 
+# What a checkpoint says is carried into the package.
+mkdir "$T/told" && cp models/tales/* "$T/told"
+echo '{"bos_token": null, "eos_token": {"content": "<|endoftext|>"}, "chat_template": [
+    {"name": "tool_use", "template": "no"},
+    {"name": "default", "template": "{{ messages[0].content }}{{ bos_token }}{{ eos_token }}"}]}' \
+    >"$T/told/tokenizer_config.json"
+echo '{"eos_token_id": [2047, 5, 999999]}' >"$T/told/generation_config.json"
+check "compiles with a chat template" anec models/gpt2.anel --weights "$T/told" -q -o "$T/told.pkg"
+check "the template is the package's" \
+    anerun "$T/told.pkg" --messages "$T/messages.json" --show-prompt
+printf 'Once upon a time<|endoftext|>' >"$T/expected"
+check_same "with the tokens that the checkpoint names" "$T/expected" "$T/stdout"
+printf '{ "bos_token": null, "eos_token": "<|endoftext|>", "stop": [ 2047, 5 ]}' >"$T/expected"
+tr -s ' \n' ' ' <"$T/told.pkg/chat.json" | sed 's/ }/}/; s/} $/}/' | tr -d '\n' >"$T/settings"
+check_same "and those that end a reply" "$T/expected" "$T/settings"
+
 # ---- on a terminal ----
 
 cat >"$T/keys" <<END
