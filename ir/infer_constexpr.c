@@ -94,6 +94,53 @@ int infer_affine_dequantize(const Op *op, Type *out, int limit, Error *err)
     return 1;
 }
 
+/* scale and zero_point at run time: one number, or one for each element of the axis. */
+static bool check_axis_numbers(const Op *op, const Type *x, Error *err)
+{
+    static const char *const keys[] = {"scale", "zero_point"};
+    for (int i = 0; i < 2; i++) {
+        const Type *t = infer_type(op, keys[i]);
+        int axis = 0;
+        if (!t || t->rank == 0)
+            continue;
+        if (!op_arg(op, "axis"))
+            return infer_fail(op, err, "%s %s needs an axis", keys[i], shown_dims(t).text) >= 0;
+        if (!infer_axis(op, "axis", 0, x->rank, &axis, err))
+            return false;
+        if (t->rank != 1 || !dim_fits(t->dim[0], x->dim[axis]))
+            return infer_fail(op, err, "%s %s does not fit axis %d of input %s", keys[i], shown_dims(t).text,
+                              axis, shown_dims(x).text) >= 0;
+    }
+    return need_scale(op, err);
+}
+
+int infer_dequantize(const Op *op, Type *out, int limit, Error *err)
+{
+    const Type *x = infer_type(op, "input");
+    if (x->dtype != DT_INT8 && x->dtype != DT_UINT8)
+        return infer_fail(op, err, "input is %s, expected int8 or uint8", shown_type(x).text);
+    if (!check_axis_numbers(op, x, err))
+        return -1;
+    out[0] = *x;
+    out[0].dtype = infer_type(op, "scale")->dtype;
+    return 1;
+}
+
+int infer_quantize(const Op *op, Type *out, int limit, Error *err)
+{
+    const Type *x = infer_type(op, "input");
+    const char *name;
+    if (!dtype_is_float(x->dtype))
+        return infer_fail(op, err, "input is %s, expected floats", shown_type(x).text);
+    if (!check_axis_numbers(op, x, err) || !infer_text(op, "output_dtype", "", &name, err))
+        return -1;
+    out[0] = *x;
+    out[0].dtype = dtype_from_name(name, strlen(name));
+    if (out[0].dtype != DT_INT8 && out[0].dtype != DT_UINT8)
+        return infer_fail(op, err, "output_dtype is \"%.40s\", expected int8 or uint8", name);
+    return 1;
+}
+
 /* scale and offset: as many axes as the data, each a divisor. */
 static bool check_blocks(const Op *op, const Type *data, Error *err)
 {

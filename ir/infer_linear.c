@@ -95,3 +95,32 @@ int infer_matmul(const Op *op, Type *out, int limit, Error *err)
         r->dim[r->rank++] = y.columns;
     return 1;
 }
+
+/* ---- attention: query [..., L, E], key [..., S, E], value [..., S, V], a mask that fits [..., L, S] ---- */
+
+int infer_attention(const Op *op, Type *out, int limit, Error *err)
+{
+    static const char *const keys[] = {"query", "key", "value", NULL};
+    const Type *q = infer_type(op, "query"), *k = infer_type(op, "key"), *v = infer_type(op, "value"),
+               *mask = infer_type(op, "attn_mask");
+    int r = q->rank;
+    bool fits = r >= 3 && k->rank == r && v->rank == r;
+    for (int i = 0; fits && i < r - 2; i++)
+        fits = dim_fits(q->dim[i], k->dim[i]) && dim_fits(q->dim[i], v->dim[i]);
+    fits = fits && dim_fits(q->dim[r - 1], k->dim[r - 1]) && dim_fits(k->dim[r - 2], v->dim[r - 2]);
+    if (!fits)
+        return infer_fail(op, err,
+                          "query %s, key %s and value %s: expected [..., L, E], [..., S, E], [..., S, V]",
+                          shown_dims(q).text, shown_dims(k).text, shown_dims(v).text);
+    if (!infer_same_dtype(op, keys, err))
+        return -1;
+    Type scores = *q, both;
+    scores.dim[r - 1] = k->dim[r - 2];
+    if (mask && (!dims_broadcast(&scores, mask, &both) || !dims_fit(&both, &scores) ||
+                 (mask->dtype != DT_BOOL && mask->dtype != q->dtype)))
+        return infer_fail(op, err, "attn_mask is %s, expected bools or floats that fit %s",
+                          shown_type(mask).text, shown_dims(&scores).text);
+    out[0] = *q;
+    out[0].dim[r - 1] = v->dim[r - 1];
+    return 1;
+}

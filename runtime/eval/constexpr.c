@@ -1,6 +1,8 @@
 /* Compressed constants. Elements below 8 bits are one to a byte here, except in the iOS 16 forms, which are
  * packed by definition: low bits first. Layouts: coremltools ops/defs/iOS16/constexpr_ops.py and
  * iOS18/compression.py. */
+#include <math.h>
+
 #include "runtime/eval/eval.h"
 
 static unsigned packed_bits(const Tensor *bytes, int64_t i, int bits)
@@ -114,6 +116,57 @@ bool eval_constexpr_sparse_blockwise_shift_scale(const EvalCall *c, Error *err)
         next++;
     }
     return next == data->count || too_few(c, data->count, err);
+}
+
+/* ---- the same at run time ---- */
+
+/* Calls f with the scale and the zero point of each element's place on the axis. */
+static bool along_axis(const EvalCall *c, double (*f)(double x, double scale, double zero, bool is_signed),
+                       Error *err)
+{
+    const Tensor *x = call_operand(c, "input"), *scale = call_operand(c, "scale"),
+                 *zero = call_operand(c, "zero_point");
+    Tensor *out = c->result[0];
+    int64_t stride[IR_MAX_RANK], step = 1, n = 1;
+    int axis;
+    if (scale->count != 1 || (zero && zero->count != 1)) {
+        if (!call_axis(c, "axis", 0, x->rank, &axis, err))
+            return false;
+        tensor_strides(x, stride);
+        step = stride[axis];
+        n = x->dim[axis];
+    }
+    if ((scale->count != 1 && scale->count != n) || (zero && zero->count != 1 && zero->count != n))
+        return call_error(c, err, "scale or zero_point does not fit the axis");
+    bool is_signed = c->op->results && c->op->result[0]->type->dtype == DT_INT8;
+    for (int64_t i = 0; i < x->count; i++) {
+        int64_t at = i / step % n;
+        double shift = zero ? tensor_get(zero, zero->count == 1 ? 0 : at) : 0;
+        tensor_put(out, i,
+                   f(tensor_get(x, i), tensor_get(scale, scale->count == 1 ? 0 : at), shift, is_signed));
+    }
+    return true;
+}
+
+static double to_real(double x, double scale, double zero, bool is_signed)
+{
+    return (x - zero) * scale;
+}
+
+static double to_quantum(double x, double scale, double zero, bool is_signed)
+{
+    double v = rint(x / scale) + zero, low = is_signed ? -128 : 0;
+    return v < low ? low : v > low + 255 ? low + 255 : v;
+}
+
+bool eval_dequantize(const EvalCall *c, Error *err)
+{
+    return along_axis(c, to_real, err);
+}
+
+bool eval_quantize(const EvalCall *c, Error *err)
+{
+    return along_axis(c, to_quantum, err);
 }
 
 /* ---- palettes ---- */

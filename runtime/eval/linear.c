@@ -1,4 +1,6 @@
 /* Products: linear, matmul. */
+#include <math.h>
+
 #include "runtime/eval/eval.h"
 
 /* out[..., o] = sum over i of x[..., i] * weight[o, i], + bias[o] */
@@ -80,5 +82,60 @@ bool eval_matmul(const EvalCall *c, Error *err)
                            tensor_get(&y, at.at[1] + k * y_row + j * y_column);
                 tensor_put(out, o++, sum);
             }
+    return true;
+}
+
+/* ---- attention: query [..., L, E], key [..., S, E], value [..., S, V] ---- */
+
+/* The weights of one query over all keys, before they are divided by their sum, which is returned. `at` is
+ * the first element of its row in the mask, step 0 where the mask has one column. */
+static double attend(const Tensor *q, int64_t q_row, const Tensor *k, int64_t k_first, const Tensor *mask,
+                     int64_t at, int64_t step, int64_t keys, int64_t width, double *weight)
+{
+    double most = -INFINITY, sum = 0;
+    for (int64_t s = 0; s < keys; s++) {
+        double dot = 0;
+        for (int64_t e = 0; e < width; e++)
+            dot += tensor_get(q, q_row + e) * tensor_get(k, k_first + s * width + e);
+        weight[s] = dot / sqrt((double)width);
+        if (mask && mask->store == DT_BOOL)
+            weight[s] = tensor_get_int(mask, at + s * step) ? weight[s] : -INFINITY;
+        else if (mask)
+            weight[s] += tensor_get(mask, at + s * step);
+        most = fmax(most, weight[s]);
+    }
+    for (int64_t s = 0; s < keys; s++)
+        sum += weight[s] = exp(weight[s] - most);
+    return sum;
+}
+
+bool eval_attention(const EvalCall *c, Error *err)
+{
+    const Tensor *q = call_operand(c, "query"), *k = call_operand(c, "key"), *v = call_operand(c, "value"),
+                 *mask = call_operand(c, "attn_mask");
+    int r = q->rank;
+    int64_t keys = k->dim[r - 2], width = q->dim[r - 1], outs = v->dim[r - 1], rows = q->dim[r - 2];
+    if (k->rank != r || v->rank != r || k->dim[r - 1] != width || v->dim[r - 2] != keys || !width || !keys)
+        return call_error(c, err, "query, key and value do not fit");
+    Arena arena = {0};
+    double *weight = arena_many(&arena, (size_t)keys, double);
+    Tensor scores = *q; /* its shape only, for the mask */
+    scores.dim[r - 1] = 1;
+    int64_t step = mask && mask->rank && mask->dim[mask->rank - 1] != 1 ? 1 : 0;
+    Cursor at;
+    cursor_begin(&at, r, scores.dim);
+    if (mask)
+        cursor_broadcast(&at, mask);
+    for (int64_t i = 0; at.left > 0; i++, cursor_next(&at)) {
+        int64_t stack = i / rows;
+        double sum = attend(q, i * width, k, stack * keys * width, mask, at.at[0], step, keys, width, weight);
+        for (int64_t o = 0; o < outs; o++) {
+            double mixed = 0;
+            for (int64_t s = 0; s < keys; s++)
+                mixed += weight[s] * tensor_get(v, (stack * keys + s) * outs + o);
+            tensor_put(c->result[0], i * outs + o, mixed / sum);
+        }
+    }
+    arena_free(&arena);
     return true;
 }
