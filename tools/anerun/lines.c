@@ -128,8 +128,9 @@ static void open_editor(Lines *l)
     el_set(l->editor, EL_PROMPT, prompt);
     el_set(l->editor, EL_EDITOR, "emacs");
     el_set(l->editor, EL_HIST, history, l->history);
-    el_set(l->editor, EL_ADDFN, "anec-break", "Break off", break_off);
-    el_set(l->editor, EL_ADDFN, "anec-paste", "Paste", paste);
+    /* The narrow call would copy the names and never free them. */
+    el_wset(l->editor, EL_ADDFN, L"anec-break", L"Break off", break_off);
+    el_wset(l->editor, EL_ADDFN, L"anec-paste", L"Paste", paste);
     el_set(l->editor, EL_SETTY, "-d", "-isig", NULL);
     el_source(l->editor, NULL); /* the user's ~/.editrc */
     el_set(l->editor, EL_BIND, "^C", "anec-break", NULL);
