@@ -17,7 +17,7 @@ typedef struct Builtin {
 #include "ir/profiles.inc"
 enum { BUILTINS = sizeof builtin / sizeof *builtin };
 
-typedef enum KeyKind { COUNT, LIMIT, REAL } KeyKind;
+typedef enum KeyKind { COUNT, LIMIT, REAL, ERROR } KeyKind;
 
 static const struct Key {
     const char *name;
@@ -81,7 +81,11 @@ static bool read_real(const Reader *r, const char *value, double *out)
 static bool read_number(const Reader *r, const struct Key *key, const char *value)
 {
     char *at = (char *)r->profile + key->field;
-    if (key->kind == REAL)
+    if (key->kind == ERROR && strcmp(value, "none") == 0) {
+        *(double *)at = 0;
+        return true;
+    }
+    if (key->kind == REAL || key->kind == ERROR)
         return read_real(r, value, (double *)at);
     if (key->kind == LIMIT && strcmp(value, "none") == 0) {
         *(int64_t *)at = 0;
@@ -197,17 +201,30 @@ static bool read_base(Reader *r, const char *name)
     return fail(r, "there is no built-in profile of this name", name);
 }
 
+/* Settings that are one of two words. */
+static const struct Choice {
+    const char *key, *yes, *no;
+    size_t field;
+} choices[] = {
+    {"engine", "ane", "none", offsetof(Profile, engine)},
+    {"equal_surfaces", "true", "false", offsetof(Profile, equal_surfaces)},
+    {"outputs", "concat", "separate", offsetof(Profile, concat_outputs)},
+    {"rounding", "away", "even", offsetof(Profile, numerics.away)},
+    {"products", "fp16", "fixed", offsetof(Profile, numerics.half_products)},
+    {"overflow", "zero", "inf", offsetof(Profile, numerics.zero)},
+    {"reductions", "fp16", "fp32", offsetof(Profile, numerics.half_reductions)},
+};
+enum { CHOICES = sizeof choices / sizeof *choices };
+
 static bool read_setting(const Reader *r, const char *key, const char *value)
 {
     Profile *p = r->profile;
     if (strcmp(key, "program") == 0 || strcmp(key, "opset") == 0)
         return read_dialect(r, key, value);
-    if (strcmp(key, "engine") == 0)
-        return read_choice(r, value, "ane", "none", &p->engine);
-    if (strcmp(key, "equal_surfaces") == 0)
-        return read_choice(r, value, "true", "false", &p->equal_surfaces);
-    if (strcmp(key, "outputs") == 0)
-        return read_choice(r, value, "concat", "separate", &p->concat_outputs);
+    for (int i = 0; i < CHOICES; i++)
+        if (strcmp(choices[i].key, key) == 0)
+            return read_choice(r, value, choices[i].yes, choices[i].no,
+                               (bool *)((char *)p + choices[i].field));
     if (strncmp(key, "build_info.", 11) == 0)
         return read_build_info(r, key + 11, value);
     for (int i = 0; i < KEYS; i++)

@@ -37,6 +37,16 @@ typedef struct ProfileCost {
     double cut_us, layer_cycles, cores, clock_ghz, compile_ms, load_ms, wake_ms, watts;
 } ProfileCost;
 
+/* What becomes of numbers on the engine; of errors, 0: none. Units: profile_keys.def. */
+typedef struct ProfileNumerics {
+    bool away;          /* rounding = away: halves of a unit in the last place away from zero; else to even */
+    bool half_products; /* products = fp16: rounded to fp16; else fixed: to multiples of smallest_product */
+    bool zero;          /* overflow = zero: a sum that reaches `accumulator` becomes 0; else infinite */
+    bool half_reductions; /* reductions = fp16: partial sums are; else fp32 */
+    int64_t table_points;
+    double smallest_value, sigmoid, tanh, erf, gelu, silu, log, exp, rsqrt, sqrt, inverse;
+} ProfileNumerics;
+
 /* One line of a profile that says something, those of its bases included. */
 typedef struct ProfileLine {
     const char *key, *value;
@@ -61,6 +71,7 @@ typedef struct Profile {
         conv_blocks, kernel_width, sdpa_length, slice_clamp, functions, blobs, blob_files, weights_bytes,
         compiles, resident; /* profile_keys.def; 0: no limit */
     double accumulator, smallest_product, smallest_epsilon;
+    ProfileNumerics numerics;
     ProfileCost cost;
     ProfileOp op[OP_COUNT];
     const char *op_source[OP_COUNT]; /* of the line that listed it; NULL: unlisted */

@@ -3,6 +3,8 @@ base = safe
 slice_clamp = 4094         # B: ANEForge, M1..M3
 axis = 16384               # B: ANEForge, M1..M3
 accumulator = 32768        # B: M3 Ultra notes: at 2^15 a partial sum becomes zero; elsewhere infinity
+overflow = zero            # B: M3 Ultra notes
+overflow ~ inf             # A: 751K study (M4, M6), ANEForge (M1..M5 Pro), none of them on M3
 smallest_product = 6.103515625e-05   # B: M3 Ultra notes: products are rounded to fp16 without denormals
 smallest_product ~ 1.52587890625e-05 # B: 751K study (M4, M6)
 blobs = 128                # B: maderix/ANE inmem_peak (M3 Pro); jundot/omlx (M3 Ultra)

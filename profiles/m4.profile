@@ -9,6 +9,7 @@ conv_outputs = 16384       # B: mechramc/Orion (M4 Max): 32000 is rejected
 conv_blocks = 383          # B: maderix/ANE part 4 (M4): 384 and more fail
 blobs = 16                 # C: mechramc/Orion (M4 Max), macOS 15 and 26.5
 blobs ~ 128                # B: maderix/ANE inmem_peak (M4): from one file
+products = fixed           # B: 751K study (M4): a fixed point with 16 bits behind it
 smallest_product = 1.52587890625e-05 # B: 2^-16: 751K study (M4)
 last_axis = 32             # A: no source contradicts multiples of it
 last_axis ~ 16             # C: mechramc/Orion (M4 Max) reads fp16 rows of 16 without gaps

@@ -54,6 +54,31 @@ smallest_product = 6.103515625e-05   # B: 2^-14: M3 Ultra notes: products are ro
 smallest_product ~ 1.52587890625e-05 # B: 2^-16: 751K study (M4, M6)
 smallest_epsilon = 7.63e-06          # B: ANEForge: for log and rsqrt
 
+# Numerics, for anerun --numerics ane.
+overflow = inf             # A: 751K study (M4, M6), ANEForge (M1..M5 Pro): infinite from there on
+overflow ~ zero            # B: M3 Ultra notes
+products = fp16            # B: M3 Ultra notes: products are rounded to fp16
+products ~ fixed           # B: 751K study (M4, M6): a fixed point with 16 bits behind it
+reductions = fp16          # B: ANEForge: the error of reduce_sum grows with the root of its length; 2048 + 1 is exact no more
+rounding = away            # C: one study, chips not named: 2048 + 1 gives 2050
+smallest_value = 6.103515625e-05 # C: M3 Ultra notes have it of products; that values are flushed too is the careful reading
+table_points = 33          # C: a study of tables, chips not named
+error.sigmoid = 3.4e-3     # B: a study of tables, chips not named; ironmill (M3 Pro): 3e-3
+error.sigmoid ~ 3.8e-3     # B: ANEForge sweep (M5 Pro)
+error.tanh = 1.6e-3        # C: a study of tables, chips not named
+error.tanh ~ 1.3e-3        # B: ANEForge sweep (M5 Pro)
+error.erf = 7e-4           # B: ANEForge sweep (M5 Pro)
+error.gelu = 6e-3          # C: a study of tables, chips not named: EXACT and TANH_APPROXIMATION give the same bits
+error.gelu ~ 2.4e-3        # B: ANEForge sweep (M5 Pro)
+error.silu = 1.5e-2        # B: ironmill (M3 Pro), and a study of tables, chips not named
+error.silu ~ 1e-2          # B: ANEForge sweep (M5 Pro)
+error.log = 6.6e-3         # C: a study of tables, chips not named
+error.log ~ 8e-4           # B: ANEForge sweep (M5 Pro)
+error.exp = 9              # C: a study of tables, chips not named: at most; ANEForge sweep: 4.7e-4 of the value
+error.rsqrt = 2.1          # C: a study of tables, chips not named; ANEForge sweep (M5 Pro): 1e-3 of the value
+error.sqrt = 1.2           # C: a study of tables, chips not named
+error.inverse = 13.5       # C: a study of tables, chips not named
+
 # Ops that programs are made of. `linear` is written as a 1x1 conv.
 op.linear = native         # A: as conv 1x1 and add; three times the speed of matmul (maderix/ANE)
 op.matmul = native         # A: safe core of all sweeps

@@ -25,6 +25,9 @@ typedef struct DeviceOptions {
     int threads; /* 0: one a core */
     Numerics numerics;
     bool generic; /* no fused steps: every op by its evaluator in runtime/eval/ (for checks; slow) */
+    /* Computes as the Neural Engine would (runtime/eval/engine.h), op by op; `numerics` is then
+     * NUMERICS_FP32. Must outlive the device. NULL: as the CPU does. */
+    struct Engine *engine;
 } DeviceOptions;
 
 /* Where BLOBFILE constants come from. `find` gives the payload of the record at `offset` of the file `path`

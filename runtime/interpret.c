@@ -313,8 +313,11 @@ static bool run_op(Machine *m, Op *op)
     if (!bind(m, op, &c))
         return false;
     double start = now();
+    c.engine = m->options->engine;
     if (!eval_function(op->code)(&c, m->err))
         return false;
+    if (c.engine)
+        engine_settle(c.engine, &c);
     if (m->options->trace)
         trace_op(m, op, &c, now() - start);
     FOR_EACH_ARG(op, slot)

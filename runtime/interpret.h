@@ -8,9 +8,10 @@
 #include "runtime/eval/eval.h"
 
 typedef struct InterpretOptions {
-    Numerics numerics;  /* how floats are kept between ops */
-    size_t memory;      /* most bytes of values at a time; 0: the machine's memory */
-    const Trace *trace; /* NULL: none */
+    Numerics numerics;     /* how floats are kept between ops */
+    size_t memory;         /* most bytes of values at a time; 0: the machine's memory */
+    const Trace *trace;    /* NULL: none */
+    struct Engine *engine; /* as in DeviceOptions */
 } InterpretOptions;
 
 /* Runs f, which func_verify has passed. param[i] is stored in the element type of parameter i, in a shape

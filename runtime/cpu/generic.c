@@ -19,7 +19,11 @@ static bool run_generic(const Run *r, const CpuStep *s, Error *err)
         g->tensor[i].data = view_data(r, &s->view[i]);
     for (int i = 0; i < g->call.results; i++)
         g->tensor[g->count + i].data = view_data(r, &g->result[i]);
-    return g->eval(&g->call, err);
+    if (!g->eval(&g->call, err))
+        return false;
+    if (g->call.engine)
+        engine_settle(g->call.engine, &g->call);
+    return true;
 }
 
 static Tensor view_tensor(const View *v)
@@ -81,6 +85,7 @@ bool cpu_emit_generic(Lowering *l, const Op *op)
         return error_set(l->err, "the cpu device has no op `%s`", op->spelling);
     Generic g = {.eval = eval_function(op->code),
                  .call = {.op = op, .operands = op->args, .results = op->results}};
+    g.call.engine = l->kernel->device->options.engine;
     View *view = arena_many(a, (size_t)args + (size_t)op->results, View);
     Tensor **slot = arena_many(a, (size_t)args + (size_t)op->results, Tensor *);
     g.tensor = arena_many(a, (size_t)args + (size_t)op->results, Tensor);

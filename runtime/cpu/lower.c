@@ -512,7 +512,8 @@ Kernel *cpu_compile(Device *d, const Func *f, const BlobResolver *blobs, Error *
     k->base.device = d;
     k->base.name = f->name;
     Lowering l = {.kernel = k, .f = f, .blobs = blobs, .err = err};
-    l.generic = device->options.generic || device->options.numerics == NUMERICS_STORED;
+    l.generic =
+        device->options.generic || device->options.engine || device->options.numerics == NUMERICS_STORED;
     bool ok = lower(&l);
     HASH_CLEAR(hh, l.nodes);
     if (ok) {

@@ -45,11 +45,10 @@ static bool read_window(const EvalCall *c, const Tensor *x, const int64_t *kerne
 
 /* ---- conv: weight [O, C / groups, kernel...] ---- */
 
-/* The kernel at output position `out`: the sum over one channel of x and one of the weight. */
-static double dot_window(const Tensor *x, int64_t x_first, const Tensor *weight, int64_t w_first,
-                         const Window *w, const int64_t *out)
+/* The kernel at output position `out`: adds one channel of x times one of the weight. */
+static void dot_window(Sum *sum, const Tensor *x, int64_t x_first, const Tensor *weight, int64_t w_first,
+                       const Window *w, const int64_t *out)
 {
-    double sum = 0;
     Cursor k;
     cursor_begin(&k, w->spatial, weight->dim + 2);
     for (; k.left > 0; cursor_next(&k), w_first++) {
@@ -61,9 +60,8 @@ static double dot_window(const Tensor *x, int64_t x_first, const Tensor *weight,
             at = at * x->dim[i + 2] + p;
         }
         if (inside)
-            sum += tensor_get(x, x_first + at) * tensor_get(weight, w_first);
+            sum_add(sum, tensor_get(x, x_first + at), tensor_get(weight, w_first));
     }
-    return sum;
 }
 
 bool eval_conv(const EvalCall *c, Error *err)
@@ -86,11 +84,11 @@ bool eval_conv(const EvalCall *c, Error *err)
     cursor_begin(&at, out->rank, out->dim);
     for (int64_t i = 0; at.left > 0; i++, cursor_next(&at)) {
         int64_t o = at.index[1], first = o / (outs / groups) * ins;
-        double sum = bias ? tensor_get(bias, o) : 0;
+        Sum sum = sum_begin(c->engine, bias ? tensor_get(bias, o) : 0);
         for (int64_t k = 0; k < ins; k++)
-            sum += dot_window(x, (at.index[0] * x->dim[1] + first + k) * plane, weight, (o * ins + k) * taps,
-                              &w, at.index + 2);
-        tensor_put(out, i, sum);
+            dot_window(&sum, x, (at.index[0] * x->dim[1] + first + k) * plane, weight, (o * ins + k) * taps,
+                       &w, at.index + 2);
+        tensor_put(out, i, sum_end(&sum));
     }
     return true;
 }
@@ -113,10 +111,9 @@ static void read_cuts(const EvalCall *c, const Tensor *x, const Tensor *weight, 
 }
 
 /* What one channel of x adds to the output position `out`: the taps whose x lies there. */
-static double gather_window(const Tensor *x, int64_t x_first, const Tensor *weight, int64_t w_first,
-                            const Window *w, const int64_t *out)
+static void gather_window(Sum *sum, const Tensor *x, int64_t x_first, const Tensor *weight, int64_t w_first,
+                          const Window *w, const int64_t *out)
 {
-    double sum = 0;
     Cursor k;
     cursor_begin(&k, w->spatial, weight->dim + 2);
     for (; k.left > 0; cursor_next(&k), w_first++) {
@@ -128,9 +125,8 @@ static double gather_window(const Tensor *x, int64_t x_first, const Tensor *weig
             at = at * x->dim[i + 2] + p / w->stride[i];
         }
         if (inside)
-            sum += tensor_get(x, x_first + at) * tensor_get(weight, w_first);
+            sum_add(sum, tensor_get(x, x_first + at), tensor_get(weight, w_first));
     }
-    return sum;
 }
 
 bool eval_conv_transpose(const EvalCall *c, Error *err)
@@ -154,11 +150,11 @@ bool eval_conv_transpose(const EvalCall *c, Error *err)
     cursor_begin(&at, out->rank, out->dim);
     for (int64_t i = 0; at.left > 0; i++, cursor_next(&at)) {
         int64_t o = at.index[1], first = o / outs * ins;
-        double sum = bias ? tensor_get(bias, o) : 0;
+        Sum sum = sum_begin(c->engine, bias ? tensor_get(bias, o) : 0);
         for (int64_t k = first; k < first + ins; k++)
-            sum += gather_window(x, (at.index[0] * x->dim[1] + k) * plane, weight,
-                                 (k * outs + o % outs) * taps, &w, at.index + 2);
-        tensor_put(out, i, sum);
+            gather_window(&sum, x, (at.index[0] * x->dim[1] + k) * plane, weight,
+                          (k * outs + o % outs) * taps, &w, at.index + 2);
+        tensor_put(out, i, sum_end(&sum));
     }
     return true;
 }

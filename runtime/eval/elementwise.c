@@ -12,8 +12,10 @@ static bool map(const EvalCall *c, Unary *f, double a, double b)
 {
     const Tensor *x = c->operand[0][0];
     Tensor *out = c->result[0];
-    for (int64_t i = 0; i < out->count; i++)
-        tensor_put(out, i, f(tensor_get(x, i), a, b));
+    for (int64_t i = 0; i < out->count; i++) {
+        double v = tensor_get(x, i);
+        tensor_put(out, i, c->engine ? engine_map(c->engine, c->op->code, f, v, a, b) : f(v, a, b));
+    }
     return true;
 }
 
@@ -99,7 +101,7 @@ bool eval_leaky_relu(const EvalCall *c, Error *err)
 TWO_NUMBERS(clamped_relu, fmin(b, x >= 0 ? x : a * x), 0, 0)
 TWO_NUMBERS(linear_activation, a *x + b, 1, 0)
 TWO_NUMBERS(scaled_tanh, a *tanh(b *x), 1, 1)
-TWO_NUMBERS(sigmoid_hard, fmin(fmax(a * x + b, 0), 1), 0.2, 0.5)
+TWO_NUMBERS(sigmoid_hard, fmin(fmax(a *x + b, 0), 1), 0.2, 0.5)
 TWO_NUMBERS(threshold, fmax(x, a), 0, 0)
 TWO_NUMBERS(thresholded_relu, x >= a ? x : 0, 1, 0)
 

@@ -9,6 +9,7 @@
 #define RUNTIME_EVAL_EVAL_H
 
 #include "ir/ir.h"
+#include "runtime/eval/engine.h"
 
 typedef struct Tensor {
     DType store; /* 8 bits and wider, or DT_STRING */
@@ -31,6 +32,7 @@ typedef struct EvalCall {
     int count[OP_MAX_OPERANDS];              /* 0: not given */
     int results;
     Tensor *const *result;
+    Engine *engine; /* whose numerics are modelled; NULL: exact */
 } EvalCall;
 
 /* False with err set: an index out of range at run time, or an op that cannot be evaluated. */

@@ -12,10 +12,10 @@ bool eval_linear(const EvalCall *c, Error *err)
     int64_t outs = weight->dim[0], ins = weight->dim[1];
     for (int64_t i = 0; i < out->count; i++) {
         int64_t row = i / outs, o = i % outs;
-        double sum = bias ? tensor_get(bias, bias->count == 1 ? 0 : o) : 0;
+        Sum sum = sum_begin(c->engine, bias ? tensor_get(bias, bias->count == 1 ? 0 : o) : 0);
         for (int64_t k = 0; k < ins; k++)
-            sum += tensor_get(x, row * ins + k) * tensor_get(weight, o * ins + k);
-        tensor_put(out, i, sum);
+            sum_add(&sum, tensor_get(x, row * ins + k), tensor_get(weight, o * ins + k));
+        tensor_put(out, i, sum_end(&sum));
     }
     return true;
 }
@@ -76,11 +76,11 @@ bool eval_matmul(const EvalCall *c, Error *err)
     for (int64_t o = 0; at.left > 0; cursor_next(&at))
         for (int64_t i = 0; i < rows; i++)
             for (int64_t j = 0; j < columns; j++) {
-                double sum = 0;
+                Sum sum = sum_begin(c->engine, 0);
                 for (int64_t k = 0; k < inner; k++)
-                    sum += tensor_get(&x, at.at[0] + i * x_row + k * x_column) *
-                           tensor_get(&y, at.at[1] + k * y_row + j * y_column);
-                tensor_put(out, o++, sum);
+                    sum_add(&sum, tensor_get(&x, at.at[0] + i * x_row + k * x_column),
+                            tensor_get(&y, at.at[1] + k * y_row + j * y_column));
+                tensor_put(out, o++, sum_end(&sum));
             }
     return true;
 }
@@ -89,15 +89,16 @@ bool eval_matmul(const EvalCall *c, Error *err)
 
 /* The weights of one query over all keys, before they are divided by their sum, which is returned. `at` is
  * the first element of its row in the mask, step 0 where the mask has one column. */
-static double attend(const Tensor *q, int64_t q_row, const Tensor *k, int64_t k_first, const Tensor *mask,
-                     int64_t at, int64_t step, int64_t keys, int64_t width, double *weight)
+static double attend(Engine *engine, const Tensor *q, int64_t q_row, const Tensor *k, int64_t k_first,
+                     const Tensor *mask, int64_t at, int64_t step, int64_t keys, int64_t width,
+                     double *weight)
 {
     double most = -INFINITY, sum = 0;
     for (int64_t s = 0; s < keys; s++) {
-        double dot = 0;
+        Sum dot = sum_begin(engine, 0);
         for (int64_t e = 0; e < width; e++)
-            dot += tensor_get(q, q_row + e) * tensor_get(k, k_first + s * width + e);
-        weight[s] = dot / sqrt((double)width);
+            sum_add(&dot, tensor_get(q, q_row + e), tensor_get(k, k_first + s * width + e));
+        weight[s] = sum_end(&dot) / sqrt((double)width);
         if (mask && mask->store == DT_BOOL)
             weight[s] = tensor_get_int(mask, at + s * step) ? weight[s] : -INFINITY;
         else if (mask)
@@ -128,12 +129,13 @@ bool eval_attention(const EvalCall *c, Error *err)
         cursor_broadcast(&at, mask);
     for (int64_t i = 0; at.left > 0; i++, cursor_next(&at)) {
         int64_t stack = i / rows;
-        double sum = attend(q, i * width, k, stack * keys * width, mask, at.at[0], step, keys, width, weight);
+        double sum = attend(c->engine, q, i * width, k, stack * keys * width, mask, at.at[0], step, keys,
+                            width, weight);
         for (int64_t o = 0; o < outs; o++) {
-            double mixed = 0;
+            Sum mixed = sum_begin(c->engine, 0);
             for (int64_t s = 0; s < keys; s++)
-                mixed += weight[s] * tensor_get(v, (stack * keys + s) * outs + o);
-            tensor_put(c->result[0], i * outs + o, mixed / sum);
+                sum_add(&mixed, weight[s], tensor_get(v, (stack * keys + s) * outs + o));
+            tensor_put(c->result[0], i * outs + o, sum_end(&mixed) / sum);
         }
     }
     arena_free(&arena);

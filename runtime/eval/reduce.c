@@ -56,8 +56,10 @@ static bool reduce(const EvalCall *c, const Reduction *r, Error *err)
     split_axes(x, reduced, &groups, &members);
     for (int64_t o = 0; groups.left > 0; o++, cursor_next(&groups)) {
         double v = r->start;
-        for (Cursor m = members; m.left > 0; cursor_next(&m))
+        for (Cursor m = members; m.left > 0; cursor_next(&m)) {
             v = r->step(v, tensor_get(x, groups.at[0] + m.at[0]));
+            v = c->engine ? engine_partial(c->engine, v) : v;
+        }
         tensor_put(out, o, r->end ? r->end(v, members.left) : v);
     }
     return true;

@@ -74,5 +74,5 @@ check_error "too large for memory" 1 'y is tensor<fp32, \[100000, 100000\]>: too
     anerun run $mil -q --memory 64 --func big --in n=100000@2
 check_error "a negative length" 1 'has the length -1' anerun run $mil -q --func big --in n=-1
 check_error "an unknown op" 1 'mystery' anerun run $mil -q --func odd --in x=1
-check_error "numerics" 2 'expected fp32 or stored' anerun run $mil --numerics fp8
+check_error "numerics" 2 'expected fp32, stored or ane' anerun run $mil --numerics fp8
 check_error "no program" 2 'which program' anerun run

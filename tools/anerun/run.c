@@ -13,14 +13,15 @@
 #include "runtime/interpret.h"
 #include "runtime/npy.h"
 #include "tools/anerun/commands.h"
+#include "tools/anerun/numerics.h"
 
 enum { SOURCE_LIMIT = 1 << 30, MOST_SHOWN = 1000 /* elements of a value that --print shows */ };
 
 static struct {
-    const char *func, *numerics;
+    const char *func, *numerics, *profile;
     FlagList ins, outs;
     int64_t threads, memory;
-    bool print, trace, evaluators, quiet, help;
+    bool print, trace, evaluators, strict, quiet, help;
 } opt = {.numerics = "fp32"};
 
 static const Flag flags[] = {
@@ -34,8 +35,13 @@ static const Flag flags[] = {
     {FLAG_BOOL, "--print", NULL, NULL, &opt.print, 0, 0, "show the outputs' values"},
     {FLAG_BOOL, "--trace", NULL, NULL, &opt.trace, 0, 0,
      "time, value range and NaN and infinity counts of every step, on standard error"},
-    {FLAG_TEXT, "--numerics", NULL, "fp32|stored", &opt.numerics, 0, 0,
-     "keep floats as fp32 inside, or round every value to its declared type (fp32)"},
+    {FLAG_TEXT, "--numerics", NULL, "fp32|stored|ane", &opt.numerics, 0, 0,
+     "keep floats as fp32 inside, or round every value to its declared type, or compute as the Neural Engine "
+     "would, as far as that is known, and say what overflows (fp32)"},
+    {FLAG_TEXT, "--profile", NULL, "NAME", &opt.profile, 0, 0,
+     "with --numerics ane: the chip whose numerics are modelled, or a profile file (safe)"},
+    {FLAG_BOOL, "--strict-numerics", NULL, NULL, &opt.strict, 0, 0,
+     "with --numerics ane: exit 1 where something overflows"},
     {FLAG_BOOL, "--evaluators", NULL, NULL, &opt.evaluators, 0, 0,
      "every op on its own, by its plain definition: slow, for checks"},
     {FLAG_INT, "--memory", NULL, "MB", &opt.memory, 1, 1e9,
@@ -55,6 +61,8 @@ typedef struct Session {
     Blobs *blobs;
     Tensor *param, *output; /* memory is malloc'ed */
     Numerics numerics;
+    Arena arena;
+    Engine *engine; /* NULL: none */
 } Session;
 
 static int print_help(void)
@@ -374,7 +382,8 @@ static bool run_kernel(Session *s, Kernel *k, Error *err)
 
 static bool run_device(Session *s, const BlobResolver *find, Error *err)
 {
-    DeviceOptions options = {.threads = (int)opt.threads, .numerics = s->numerics, .generic = opt.evaluators};
+    DeviceOptions options = {
+        .threads = (int)opt.threads, .numerics = s->numerics, .generic = opt.evaluators, .engine = s->engine};
     Device *d = cpu_device_open(&options, err);
     Kernel *k = d ? device_compile(d, s->f, find, err) : NULL;
     bool ok = k && run_kernel(s, k, err);
@@ -388,6 +397,7 @@ static bool run_program(Session *s, Error *err)
     BlobResolver find = {.find = blobs_find, .context = s->blobs};
     InterpretOptions options = {.numerics = s->numerics, .memory = (size_t)opt.memory << 20};
     options.trace = opt.trace ? &tracing : NULL;
+    options.engine = s->engine;
     s->output = xcalloc((size_t)s->f->outputs + 1, sizeof *s->output);
     return is_fixed(s->f) ? run_device(s, &find, err)
                           : interpret(s->f, s->param, s->output, &find, &options, err);
@@ -486,13 +496,28 @@ static void close_session(Session *s)
     free(s->output);
     blobs_close(s->blobs);
     module_free(s->module);
+    engine_free(s->engine);
+    arena_free(&s->arena);
     free(s->text);
 }
 
-static bool read_numerics(Numerics *out)
+static bool read_numerics(Session *s, Error *err)
 {
-    *out = strcmp(opt.numerics, "stored") == 0 ? NUMERICS_STORED : NUMERICS_FP32;
-    return *out == NUMERICS_STORED || strcmp(opt.numerics, "fp32") == 0;
+    bool ane = strcmp(opt.numerics, "ane") == 0, stored = strcmp(opt.numerics, "stored") == 0;
+    if (!ane && !stored && strcmp(opt.numerics, "fp32") != 0)
+        return error_set(err, "--numerics is %.40s: expected fp32, stored or ane", opt.numerics);
+    if (!ane && (opt.profile || opt.strict))
+        return error_set(err, "--profile and --strict-numerics need --numerics ane");
+    s->numerics = stored ? NUMERICS_STORED : NUMERICS_FP32;
+    s->engine = ane ? numerics_open(&s->arena, opt.profile ? opt.profile : "safe", err) : NULL;
+    return s->engine || !ane;
+}
+
+/* What overflowed; the exit status. */
+static int report(const Session *s)
+{
+    int64_t count = s->engine ? numerics_report(s->engine, NULL, s->path) : 0;
+    return count && opt.strict ? EXIT_USER : 0;
 }
 
 int anerun_run(int argc, char **argv)
@@ -504,8 +529,7 @@ int anerun_run(int argc, char **argv)
     bool ok = flags_parse(flags, FLAGS, argc, argv, files, &count, &err);
     if (ok && !opt.help && count != 1)
         ok = error_set(&err, count ? "only one program can be run" : "which program?");
-    if (ok && !read_numerics(&s.numerics))
-        ok = error_set(&err, "--numerics is %.40s: expected fp32 or stored", opt.numerics);
+    ok = ok && read_numerics(&s, &err);
     if (!ok) {
         status = tool_usage(argv[0], &err);
     } else if (opt.help) {
@@ -514,7 +538,7 @@ int anerun_run(int argc, char **argv)
         s.path = files[0];
         ok = open_program(&s, &err) && read_inputs(&s, &err) && run_program(&s, &err) &&
              write_outputs(&s, &err);
-        status = ok ? 0 : tool_fail(argv[0], &err);
+        status = ok ? report(&s) : tool_fail(argv[0], &err);
     }
     close_session(&s);
     free(opt.ins.item);

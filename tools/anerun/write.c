@@ -15,20 +15,22 @@
 #include "runtime/generate.h"
 #include "tools/anerun/chat.h"
 #include "tools/anerun/commands.h"
+#include "tools/anerun/numerics.h"
 #include "tools/anerun/package.h"
 
 enum { PROMPT_LIMIT = 64 << 20 };
 
 typedef struct Options {
     const char *package, *prompt, *prompt_file, *system, *system_file, *template, *messages;
-    const char *device, *require, *ids, *logits, *expect;
+    const char *device, *require, *numerics, *profile, *ids, *logits, *expect;
     int64_t tokens, top_k, seed, threads, prefill_only;
     double temp, top_p, min_p, repeat_penalty;
     FlagList stops;
-    bool greedy, ignore_eos, stats, trace, tokenize, chat, show_prompt, help, version, quiet;
+    bool greedy, ignore_eos, stats, trace, strict, tokenize, chat, show_prompt, help, version, quiet;
 } Options;
 
 static Options opt = {.device = "auto",
+                      .numerics = "fp32",
                       .tokens = 256,
                       .top_k = 40,
                       .seed = -1,
@@ -80,6 +82,14 @@ static const Flag flags[] = {
     {FLAG_BOOL, "--trace", NULL, NULL, &opt.trace, 0, 0,
      "time, GB/s, GFLOP/s and value range of every step, on standard error"},
     {FLAG_BOOL, "--quiet", "-q", NULL, &opt.quiet, 0, 0, "no progress and no notes"},
+    {FLAG_GROUP, "Numerics", NULL, NULL, NULL, 0, 0, NULL},
+    {FLAG_TEXT, "--numerics", NULL, "fp32|ane", &opt.numerics, 0, 0,
+     "ane: compute the prefill's programs on the CPU as the Neural Engine would, as far as that is known, "
+     "and say what overflows; slow (fp32)"},
+    {FLAG_TEXT, "--profile", NULL, "NAME", &opt.profile, 0, 0,
+     "the chip whose numerics are modelled, or a profile file (the package's)"},
+    {FLAG_BOOL, "--strict-numerics", NULL, NULL, &opt.strict, 0, 0,
+     "with --numerics ane: exit 1 where something overflows"},
     {FLAG_GROUP, "Checking", NULL, NULL, NULL, 0, 0, NULL},
     {FLAG_BOOL, "--tokenize", NULL, NULL, &opt.tokenize, 0, 0, "print the prompt's token ids and stop"},
     {FLAG_TEXT, "--ids", NULL, "1,2,3", &opt.ids, 0, 0,
@@ -461,12 +471,17 @@ static int run_prompt(Session *s, const Device *device, const Device *ane, const
     return status;
 }
 
+static bool models_engine(void)
+{
+    return strcmp(opt.numerics, "ane") == 0;
+}
+
 /* The Neural Engine, where it is wanted. False where it has to be there and is not; *ane is NULL where the
  * CPU takes its place. */
 static bool open_ane(Device **ane, Error *err)
 {
     *ane = NULL;
-    if (strcmp(opt.device, "cpu") == 0)
+    if (strcmp(opt.device, "cpu") == 0 || models_engine())
         return true;
     *ane = ane_device_open(NULL, err);
     if (*ane)
@@ -480,20 +495,38 @@ static bool open_ane(Device **ane, Error *err)
     return true;
 }
 
-static int run(Package *package, Device *device, Device *ane)
+static int run(Package *package, Device *device, Device *ane, Device *model)
 {
     Error err;
     Trace trace = {.ranges = true, .step = show_step};
     Session *s = session_new(package, device, &err);
     if (!s)
         return fail(&err);
-    session_use_ane(s, ane);
+    session_use_ane(s, model ? model : ane);
     if (opt.trace)
         session_trace(s, &trace);
     int status = opt.ids                    ? run_ids(s)
                  : opt.chat || opt.messages ? run_chat(s, package)
                                             : run_prompt(s, device, ane, package);
     session_free(s);
+    return status;
+}
+
+/* The same with the programs of the Neural Engine on a device that computes as it would. */
+static int run_modelled(Package *package, Device *device)
+{
+    Error err;
+    Arena a = {0};
+    const Plan *plan = &package_manifest(package)->plan;
+    Engine *engine = numerics_open(&a, opt.profile ? opt.profile : plan->profile, &err);
+    DeviceOptions options = {.threads = 1, .engine = engine};
+    Device *model = engine ? cpu_device_open(&options, &err) : NULL;
+    int status = model ? run(package, device, NULL, model) : fail(&err);
+    if (model && !opt.tokenize && numerics_report(engine, plan, NULL) && opt.strict && status == 0)
+        status = EXIT_USER;
+    device_close(model);
+    engine_free(engine);
+    arena_free(&a);
     return status;
 }
 
@@ -518,6 +551,12 @@ static bool check_options(Error *err)
         return error_set(err, "--prefill-only needs --ids");
     if (strcmp(opt.device, "auto") != 0 && strcmp(opt.device, "ane") != 0 && strcmp(opt.device, "cpu") != 0)
         return error_set(err, "--device: \"%s\" is not auto, ane or cpu", opt.device);
+    if (strcmp(opt.numerics, "fp32") != 0 && !models_engine())
+        return error_set(err, "--numerics: \"%s\" is not fp32 or ane", opt.numerics);
+    if ((opt.strict || opt.profile) && !models_engine())
+        return error_set(err, "--profile and --strict-numerics need --numerics ane");
+    if (models_engine() && (opt.require || strcmp(opt.device, "ane") == 0))
+        return error_set(err, "--numerics ane runs on the CPU: not with --device ane and --require");
     if (opt.require && (strcmp(opt.require, "ane") != 0 || strcmp(opt.device, "cpu") == 0))
         return error_set(err, "--require: what can be required is ane, and not with --device cpu");
     return true;
@@ -565,7 +604,9 @@ int anerun_write(int argc, char **argv)
     struct sigaction on = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &on, NULL);
     Device *ane;
-    int status = open_ane(&ane, &err) ? run(package, device, ane) : fail(&err);
+    int status = !open_ane(&ane, &err) ? fail(&err)
+                 : models_engine()     ? run_modelled(package, device)
+                                       : run(package, device, ane, NULL);
     device_close(ane);
     device_close(device);
     package_close(package);
