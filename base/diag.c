@@ -85,34 +85,51 @@ static bool shown(const Diags *d)
     return d->errors <= (d->limit ? d->limit : DEFAULT_LIMIT);
 }
 
+static void sink(Diags *d, DiagKind kind, const char *rule, Span at, const char *fmt, va_list ap)
+{
+    char text[1400];
+    vsnprintf(text, sizeof text, fmt, ap);
+    d->sink(d->context, kind, rule, at, text);
+}
+
+static void say(Diags *d, DiagKind kind, const char *rule, Span at, const char *fmt, va_list ap)
+{
+    d->errors += kind == DIAG_ERROR;
+    d->warnings += kind == DIAG_WARNING;
+    if (d->sink)
+        sink(d, kind, rule, at, fmt, ap);
+    else if (shown(d) && !(d->quiet && kind == DIAG_WARNING))
+        print(d, kind, at, fmt, ap);
+}
+
 void diag_error(Diags *d, Span at, const char *fmt, ...)
 {
-    d->errors++;
-    if (!shown(d))
-        return;
     va_list ap;
     va_start(ap, fmt);
-    print(d, DIAG_ERROR, at, fmt, ap);
+    say(d, DIAG_ERROR, NULL, at, fmt, ap);
     va_end(ap);
 }
 
 void diag_warning(Diags *d, Span at, const char *fmt, ...)
 {
-    d->warnings++;
-    if (d->quiet || !shown(d))
-        return;
     va_list ap;
     va_start(ap, fmt);
-    print(d, DIAG_WARNING, at, fmt, ap);
+    say(d, DIAG_WARNING, NULL, at, fmt, ap);
     va_end(ap);
 }
 
 void diag_note(Diags *d, Span at, const char *fmt, ...)
 {
-    if (!shown(d))
-        return;
     va_list ap;
     va_start(ap, fmt);
-    print(d, DIAG_NOTE, at, fmt, ap);
+    say(d, DIAG_NOTE, NULL, at, fmt, ap);
+    va_end(ap);
+}
+
+void diag_rule(Diags *d, DiagKind kind, const char *rule, Span at, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    say(d, kind, rule, at, fmt, ap);
     va_end(ap);
 }

@@ -24,19 +24,25 @@ typedef struct Span {
 
 typedef enum { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE } DiagKind;
 
-/* Collects and prints. Zero-initialise, then set `out` (usually stderr). */
+/* Collects and prints. Zero-initialise, then set `out` (usually stderr), or `sink`. */
 typedef struct Diags {
     FILE *out; /* NULL: count only */
     int errors, warnings;
     int limit;   /* errors shown before the rest is only counted; 0 = 20 */
     bool quiet;  /* drop warnings */
     bool colour; /* ANSI colours */
+    /* Takes everything instead of `out`: check/ sorts before it prints. `rule` may be NULL. */
+    void (*sink)(void *context, DiagKind kind, const char *rule, Span at, const char *text);
+    void *context;
 } Diags;
 
 /* A note belongs to the error or warning before it, and is dropped with it. */
 void diag_error(Diags *d, Span at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void diag_warning(Diags *d, Span at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void diag_note(Diags *d, Span at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* A diagnostic that belongs to a rule of check/rules.def ("mil-type"). Printed as the others are. */
+void diag_rule(Diags *d, DiagKind kind, const char *rule, Span at, const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 /* The smallest span that covers both (of one source; otherwise a). */
 Span span_join(Span a, Span b);

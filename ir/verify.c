@@ -24,15 +24,15 @@ typedef struct Check {
 } Check;
 
 /* "after fuse_mlp: text" */
-static void complain(Check *c, Span at, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static void complain(Check *c, Span at, const char *fmt, ...)
+static void complain(Check *c, const char *rule, Span at, const char *fmt, ...) PRINTF_LIKE(4, 5);
+static void complain(Check *c, const char *rule, Span at, const char *fmt, ...)
 {
     char text[1400];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    diag_error(c->diags, at, "%s%s%s", c->stage ? c->stage : "", c->stage ? ": " : "", text);
+    diag_rule(c->diags, DIAG_ERROR, rule, at, "%s%s%s", c->stage ? c->stage : "", c->stage ? ": " : "", text);
 }
 
 /* ---- names ---- */
@@ -52,12 +52,13 @@ static void define(Check *c, Value *v)
     Name *found = NULL;
     v->mark = c;
     if (!is_identifier(v->name)) {
-        complain(c, v->span, "%s: \"%s\" is no name of a value", c->f->name, v->name ? v->name : "");
+        complain(c, "mil-name", v->span, "%s: \"%s\" is no name of a value", c->f->name,
+                 v->name ? v->name : "");
         return;
     }
     HASH_FIND_STR(c->names, v->name, found);
     if (found) {
-        complain(c, v->span, "%s: %s is defined twice", c->f->name, v->name);
+        complain(c, "mil-duplicate", v->span, "%s: %s is defined twice", c->f->name, v->name);
         return;
     }
     c->next->text = v->name;
@@ -76,9 +77,9 @@ static void check_literal(Check *c, const Op *op, const Value *v, Span at)
 {
     Error err;
     if (!v->def->literal)
-        complain(c, at, "%s: a constant has no value", op->spelling);
+        complain(c, "mil-const-value", at, "%s: a constant has no value", op->spelling);
     else if (!literal_check(v->type, v->def->literal, &err))
-        complain(c, at, "%s: %s", v->name ? v->name : op->spelling, err.text);
+        complain(c, "mil-literal", at, "%s: %s", v->name ? v->name : op->spelling, err.text);
 }
 
 static void check_use(Check *c, const Op *op, const char *key, const Value *v)
@@ -86,9 +87,9 @@ static void check_use(Check *c, const Op *op, const char *key, const Value *v)
     if (is_inline(v))
         check_literal(c, op, v, op->span);
     else if (v->forward)
-        complain(c, op->span, "%s: %s uses %s, which was replaced", op->spelling, key, v->name);
+        complain(c, "mil-ssa", op->span, "%s: %s uses %s, which was replaced", op->spelling, key, v->name);
     else if (v->mark != c)
-        complain(c, op->span, "%s: %s uses %s before it is defined", op->spelling, key,
+        complain(c, "mil-ssa", op->span, "%s: %s uses %s before it is defined", op->spelling, key,
                  v->name ? v->name : "?");
 }
 
@@ -105,7 +106,8 @@ static void check_opset(Check *c, const Op *op)
     const char *opset = op->opset ? op->opset : c->f->opset;
     int has = opset_version(opset), needs = op_info(op->code)->opset;
     if (has && has < needs)
-        complain(c, op->span, "%s: needs opset ios%d, this is %s", op->spelling, needs, opset);
+        complain(c, "mil-op-opset", op->span, "%s: needs opset ios%d, this is %s", op->spelling, needs,
+                 opset);
 }
 
 static bool agree(const Type *declared, const Type *inferred)
@@ -114,23 +116,37 @@ static bool agree(const Type *declared, const Type *inferred)
            dims_fit(declared, inferred);
 }
 
+/* op_result_types says the same, but not under what rule. */
+static bool check_presence(Check *c, const Op *op)
+{
+    const OpInfo *info = op_info(op->code);
+    for (int i = 0; i < info->operands; i++)
+        if (!op->arg[i].count && !info->operand[i].optional) {
+            complain(c, "mil-operand", op->span, "%s: operand %s is missing", op->spelling,
+                     info->operand[i].name);
+            return false;
+        }
+    return true;
+}
+
 static void check_results(Check *c, const Op *op)
 {
     Error err;
     int n = op_result_types(op, c->types, MOST_RESULTS, &err);
     if (n < 0) {
-        complain(c, op->span, "%s", err.text);
+        complain(c, "mil-type", op->span, "%s", err.text);
         return;
     }
     if (n != op->results) {
-        complain(c, op->span, "%s: has %d result%s, but %d %s declared", op->spelling, n, n == 1 ? "" : "s",
-                 op->results, op->results == 1 ? "is" : "are");
+        complain(c, "mil-result", op->span, "%s: has %d result%s, but %d %s declared", op->spelling, n,
+                 n == 1 ? "" : "s", op->results, op->results == 1 ? "is" : "are");
         return;
     }
     for (int i = 0; i < n; i++)
         if (!agree(op->result[i]->type, &c->types[i]))
-            complain(c, op->result[i]->span, "%s is declared as %s, but %s gives %s", op->result[i]->name,
-                     shown_type(op->result[i]->type).text, op->spelling, shown_type(&c->types[i]).text);
+            complain(c, "mil-result", op->result[i]->span, "%s is declared as %s, but %s gives %s",
+                     op->result[i]->name, shown_type(op->result[i]->type).text, op->spelling,
+                     shown_type(&c->types[i]).text);
 }
 
 static void check_op(Check *c, Op *op)
@@ -142,12 +158,12 @@ static void check_op(Check *c, Op *op)
     if (op->code == OP_CONST && op->results == 1)
         check_literal(c, op, op->result[0], op->span);
     if (op->code != OP_UNKNOWN && op->args != op_info(op->code)->operands)
-        complain(c, op->span, "%s: has %d arguments, expected %d", op->spelling, op->args,
+        complain(c, "mil-operand", op->span, "%s: has %d arguments, expected %d", op->spelling, op->args,
                  op_info(op->code)->operands);
     if (op->group < 0 || op->group >= c->f->groups)
-        complain(c, op->span, "%s: there is no group %d", op->spelling, op->group);
+        complain(c, "mil-ssa", op->span, "%s: there is no group %d", op->spelling, op->group);
     check_opset(c, op);
-    if (c->diags->errors == before && op->code != OP_UNKNOWN)
+    if (c->diags->errors == before && op->code != OP_UNKNOWN && check_presence(c, op))
         check_results(c, op);
     for (int i = 0; i < op->results; i++)
         define(c, op->result[i]);
@@ -159,17 +175,18 @@ static void check_param(Check *c, Value *v)
 {
     TypeKind kind = v->type->kind;
     if (kind != TY_TENSOR && kind != TY_STATE && kind != TY_BUFFER)
-        complain(c, v->span, "%s: parameter %s is %s, expected a tensor or a state", c->f->name, v->name,
-                 shown_type(v->type).text);
+        complain(c, "mil-parameter", v->span, "%s: parameter %s is %s, expected a tensor or a state",
+                 c->f->name, v->name, shown_type(v->type).text);
     define(c, v);
 }
 
 static void check_output(Check *c, const Value *v)
 {
     if (is_inline(v) || v->mark != c)
-        complain(c, c->f->span, "%s: output %s is not defined", c->f->name, v->name ? v->name : "?");
+        complain(c, "mil-ssa", c->f->span, "%s: output %s is not defined", c->f->name,
+                 v->name ? v->name : "?");
     else if (v->forward)
-        complain(c, c->f->span, "%s: output %s was replaced", c->f->name, v->name);
+        complain(c, "mil-ssa", c->f->span, "%s: output %s was replaced", c->f->name, v->name);
 }
 
 static size_t count_values(const Func *f)
@@ -196,7 +213,8 @@ bool func_verify(const Func *f, const char *stage, Diags *diags)
     c.next = room;
     c.types = xcalloc(MOST_RESULTS, sizeof *c.types);
     if (!is_identifier(f->name) || !is_identifier(f->opset))
-        complain(&c, f->span, "a function needs a name and an opset, as in `func main<ios18>`");
+        complain(&c, "mil-function", f->span,
+                 "a function needs a name and an opset, as in `func main<ios18>`");
     for (int i = 0; i < f->params; i++)
         check_param(&c, f->param[i]);
     for (Op *op = f->first; op; op = op->next)
@@ -218,8 +236,8 @@ bool module_verify(const Module *m, const char *stage, Diags *diags)
         const Func *f = m->func[i];
         HASH_FIND_STR(names, f->name, found);
         if (found)
-            diag_error(diags, f->span, "%s%sfunction %s is defined twice", stage ? stage : "",
-                       stage ? ": " : "", f->name);
+            diag_rule(diags, DIAG_ERROR, "mil-duplicate", f->span, "%s%sfunction %s is defined twice",
+                      stage ? stage : "", stage ? ": " : "", f->name);
         room[i].text = f->name;
         if (!found)
             HASH_ADD_KEYPTR(hh, names, room[i].text, strlen(room[i].text), &room[i]);

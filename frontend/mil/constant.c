@@ -27,7 +27,7 @@ static void spoil(Reader *r, Span at, const char *fmt, ...)
         va_start(ap, fmt);
         vsnprintf(text, sizeof text, fmt, ap);
         va_end(ap);
-        diag_error(r->diags, at, "%s", text);
+        diag_rule(r->diags, DIAG_ERROR, "mil-literal", at, "%s", text);
     }
     r->builder.bad = true;
 }
@@ -267,7 +267,7 @@ Constant mil_literal_end(Reader *r, const Type *type, Span at)
     Error err;
     Constant c = {type, r->builder.bad ? NULL : r->builder.result, at};
     if (c.literal && !literal_check(type, c.literal, &err)) {
-        diag_error(r->diags, at, "%s", err.text);
+        diag_rule(r->diags, DIAG_ERROR, "mil-literal", at, "%s", err.text);
         c.literal = NULL;
     }
     return c;
@@ -286,7 +286,8 @@ const char *mil_string_value(Reader *r, Span at)
         const char *found = memchr(escapes, s[1], sizeof escapes - 1);
         if (!found) {
             uint32_t offset = (uint32_t)(s - mil_text(r, at));
-            diag_error(r->diags, (Span){r->src, at.start + offset, 2}, "there is no such escape in strings");
+            diag_rule(r->diags, DIAG_ERROR, "mil-syntax", (Span){r->src, at.start + offset, 2},
+                      "there is no such escape in strings");
         }
         *to++ = found ? values[found - escapes] : s[1];
         s += 2;
@@ -301,7 +302,7 @@ enum { SEEN_NAME = 1, SEEN_TRANSPOSED = 2, SEEN_WINDOW = 4, SEEN_PATH = 8, SEEN_
 static bool first_time(Reader *r, int bit, Span key)
 {
     if (r->reference.seen & bit)
-        diag_error(r->diags, key, "this was given already");
+        diag_rule(r->diags, DIAG_ERROR, "mil-literal", key, "this was given already");
     r->reference.seen |= bit;
     return true;
 }
@@ -312,14 +313,15 @@ void mil_reference_constant(Reader *r, Span key, Constant value)
     const Literal *l = value.literal;
     bool is_path = mil_is(r, key, "path");
     if (!is_path && !mil_is(r, key, "offset")) {
-        diag_error(r->diags, key, "BLOBFILE takes path and offset");
+        diag_rule(r->diags, DIAG_ERROR, "mil-literal", key, "BLOBFILE takes path and offset");
     } else if (l && (l->count != 1 || l->kind != (is_path ? LIT_STRING : LIT_INT))) {
-        diag_error(r->diags, value.span, "expected %s", is_path ? "a string" : "an integer");
+        diag_rule(r->diags, DIAG_ERROR, "mil-literal", value.span, "expected %s",
+                  is_path ? "a string" : "an integer");
     } else if (first_time(r, is_path ? SEEN_PATH : SEEN_OFFSET, key) && l) {
         if (is_path)
             ref->path = l->strings[0];
         else if (value.type->dtype != DT_UINT64 && l->ints[0] < 0)
-            diag_error(r->diags, value.span, "an offset cannot be negative");
+            diag_rule(r->diags, DIAG_ERROR, "mil-literal", value.span, "an offset cannot be negative");
         else
             ref->offset = (uint64_t)l->ints[0];
     }
@@ -339,8 +341,8 @@ void mil_reference_scalar(Reader *r, Span key, Scalar kind, Span at)
         window = mil_literal_end(r, mil_scalar(r, DT_INT64), at);
         w->window = window.literal ? window.literal->ints[0] : 0;
     } else {
-        diag_error(r->diags, key,
-                   "WEIGHT takes name = \"..\" and transposed, CAUSAL_MASK window, DISTANCE transposed");
+        diag_rule(r->diags, DIAG_ERROR, "mil-literal", key,
+                  "WEIGHT takes name = \"..\" and transposed, CAUSAL_MASK window, DISTANCE transposed");
     }
 }
 
@@ -351,24 +353,24 @@ Constant mil_reference_end(Reader *r, const Type *type, LiteralKind kind, Weight
     Error err;
     r->reference = (Reference){0};
     ref.weight.kind = weight;
-    int needs = kind == LIT_BLOB          ? SEEN_PATH | SEEN_OFFSET
+    int needs = kind == LIT_BLOB            ? SEEN_PATH | SEEN_OFFSET
                 : weight == WEIGHT_TENSOR   ? SEEN_NAME
                 : weight == WEIGHT_DISTANCE ? 0
                                             : SEEN_WINDOW;
     int allows = kind == LIT_WEIGHT && weight != WEIGHT_CAUSAL_MASK ? needs | SEEN_TRANSPOSED : needs;
     if ((ref.seen & needs) != needs || (ref.seen & ~allows)) {
-        diag_error(r->diags, at, "expected %s",
-                   kind == LIT_BLOB          ? "BLOBFILE(path = .., offset = ..)"
-                   : weight == WEIGHT_TENSOR   ? "WEIGHT(name = \"..\")"
-                   : weight == WEIGHT_DISTANCE ? "DISTANCE()"
-                                               : "CAUSAL_MASK(window = 0)");
+        diag_rule(r->diags, DIAG_ERROR, "mil-literal", at, "expected %s",
+                  kind == LIT_BLOB            ? "BLOBFILE(path = .., offset = ..)"
+                  : weight == WEIGHT_TENSOR   ? "WEIGHT(name = \"..\")"
+                  : weight == WEIGHT_DISTANCE ? "DISTANCE()"
+                                              : "CAUSAL_MASK(window = 0)");
         return c;
     }
     Arena *a = &r->m->arena;
     c.literal = kind == LIT_BLOB ? literal_blob(a, ref.path ? ref.path : "", ref.offset)
                                  : literal_weight(a, &ref.weight);
     if (!literal_check(type, c.literal, &err)) {
-        diag_error(r->diags, at, "%s", err.text);
+        diag_rule(r->diags, DIAG_ERROR, "mil-literal", at, "%s", err.text);
         c.literal = NULL;
     }
     return c;

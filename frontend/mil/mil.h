@@ -9,6 +9,10 @@
  */
 Module *mil_read(const Source *src, Diags *diags);
 
+/* As mil_read, but the module is also there where verifying it found errors: everything was read, though some
+ * of it is of wrong types. NULL where something could not be read. */
+Module *mil_read_unverified(const Source *src, Diags *diags);
+
 /* The same for what the compiler dumps: with the lengths S and T, WEIGHT(..), CAUSAL_MASK(..) and the ops of
  * models. */
 Module *mil_read_model(const Source *src, Diags *diags);

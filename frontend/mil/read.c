@@ -56,7 +56,7 @@ void mil_define_value(Reader *r, Value *v)
 {
     Name *found = look_up(r, v->span), *entry;
     if (found) {
-        diag_error(r->diags, v->span, "%s is defined already", v->name);
+        diag_rule(r->diags, DIAG_ERROR, "mil-duplicate", v->span, "%s is defined already", v->name);
         diag_note(r->diags, found->value->span, "it is defined here");
         return;
     }
@@ -90,8 +90,8 @@ Value *mil_find_value(Reader *r, Span name)
     if (found)
         return found->value;
     const char *word = arena_str(&r->scratch, mil_text(r, name), name.length), *near = nearest_name(r, word);
-    diag_error(r->diags, name, "%s is not defined before this%s%s%s", word, near ? "; did you mean " : "",
-               near ? near : "", near ? "?" : "");
+    diag_rule(r->diags, DIAG_ERROR, "mil-ssa", name, "%s is not defined before this%s%s%s", word,
+              near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     return NULL;
 }
 
@@ -102,8 +102,9 @@ void mil_program_begin(Reader *r, Span version)
     const char *text = mil_text(r, version);
     r->m->version = mil_copy(r, version);
     if (version.length != 3 || text[0] != '1' || text[1] != '.')
-        diag_error(r->diags, version, "there is no program version %.*s: 1.0 to 1.3 are known",
-                   (int)(version.length < 20 ? version.length : 20), text);
+        diag_rule(r->diags, DIAG_ERROR, "mil-version", version,
+                  "there is no program version %.*s: 1.0 to 1.3 are known",
+                  (int)(version.length < 20 ? version.length : 20), text);
 }
 
 void mil_function_begin(Reader *r, Span name, Span opset)
@@ -138,7 +139,7 @@ void mil_function_end(Reader *r)
     mil_statement_reset(r);
 }
 
-static bool read_program(Reader *r)
+static bool read_program(Reader *r, bool keep)
 {
     int before = r->diags->errors;
     if (r->src->size > UINT32_MAX / 2) {
@@ -148,15 +149,16 @@ static bool read_program(Reader *r)
     if (mil_yyparse(r) != 0 || r->diags->errors > before)
         return false;
     if (!r->m->funcs)
-        diag_error(r->diags, (Span){r->src, 0, 1}, "the program has no function");
-    return module_verify(r->m, NULL, r->diags) && r->diags->errors == before;
+        diag_rule(r->diags, DIAG_ERROR, "mil-function", (Span){r->src, 0, 1}, "the program has no function");
+    bool right = r->diags->errors == before && module_verify(r->m, NULL, r->diags);
+    return right || keep;
 }
 
-static Module *read(const Source *src, Diags *diags, bool model)
+static Module *read(const Source *src, Diags *diags, bool model, bool keep)
 {
     Reader r = {.src = src, .diags = diags, .model = model, .cursor = src->text, .m = module_new("1.3")};
     Module *m = r.m;
-    if (!read_program(&r)) {
+    if (!read_program(&r, keep)) {
         module_free(m);
         m = NULL;
     }
@@ -169,10 +171,15 @@ static Module *read(const Source *src, Diags *diags, bool model)
 
 Module *mil_read(const Source *src, Diags *diags)
 {
-    return read(src, diags, false);
+    return read(src, diags, false, false);
+}
+
+Module *mil_read_unverified(const Source *src, Diags *diags)
+{
+    return read(src, diags, false, true);
 }
 
 Module *mil_read_model(const Source *src, Diags *diags)
 {
-    return read(src, diags, true);
+    return read(src, diags, true, false);
 }

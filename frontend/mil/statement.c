@@ -25,7 +25,8 @@ static bool refused(Reader *r, Span key, int count, const void *entries, size_t 
     for (int i = 0; i < count; i++) {
         const Span *other = (const Span *)((const char *)entries + (size_t)i * size);
         if (other->length == key.length && memcmp(mil_text(r, *other), mil_text(r, key), key.length) == 0) {
-            diag_error(r->diags, key, "%.*s is given twice", (int)key.length, mil_text(r, key));
+            diag_rule(r->diags, DIAG_ERROR, "mil-operand", key, "%.*s is given twice", (int)key.length,
+                      mil_text(r, key));
             return true;
         }
     }
@@ -131,10 +132,11 @@ static void unknown_operand(Reader *r, const OpInfo *info, Span key)
         text_printf(&all, "%s%s", i ? ", " : "", info->operand[i].name);
     }
     if (n.best)
-        diag_error(r->diags, key, "%s has no operand %s; did you mean %s?", info->spelling, word, n.best);
+        diag_rule(r->diags, DIAG_ERROR, "mil-operand", key, "%s has no operand %s; did you mean %s?",
+                  info->spelling, word, n.best);
     else
-        diag_error(r->diags, key, "%s has no operand %s: it takes %s", info->spelling, word,
-                   info->operands ? text_cstr(&all) : "none");
+        diag_rule(r->diags, DIAG_ERROR, "mil-operand", key, "%s has no operand %s: it takes %s",
+                  info->spelling, word, info->operands ? text_cstr(&all) : "none");
     text_free(&all);
 }
 
@@ -154,8 +156,9 @@ static void warn_unknown(Reader *r, const char *word, Span at)
     if (r->unknown++ >= MAX_UNKNOWN_SHOWN)
         return;
     const char *near = nearest_op(r, word);
-    diag_warning(r->diags, at, "the op %s is not known here and is only carried through%s%s%s", word,
-                 near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    diag_rule(r->diags, DIAG_WARNING, "mil-op-unknown", at,
+              "the op %s is not known here and is only carried through%s%s%s", word,
+              near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
 static OpCode find_op(Reader *r, Span at)
@@ -168,7 +171,8 @@ static OpCode find_op(Reader *r, Span at)
     OpCode code = found ? found->code : OP_UNKNOWN;
     bool hidden = !r->model && (op_info(code)->flags & F_MODEL);
     if (hidden)
-        diag_error(r->diags, at, "%s stands in models only, it is no op of MIL", op_info(code)->spelling);
+        diag_rule(r->diags, DIAG_ERROR, "mil-op-unknown", at, "%s stands in models only, it is no op of MIL",
+                  op_info(code)->spelling);
     if (!found) {
         char *word = mil_copy(r, at);
         add_spelling(r, OP_UNKNOWN, word);
@@ -194,7 +198,8 @@ static void known_arg(Reader *r, Op *op, const ArgText *text)
         if (!mil_is(r, text->key, info->operand[i].name))
             continue;
         if (text->list && !info->operand[i].list)
-            diag_error(r->diags, text->key, "%s takes one value, not a list", info->operand[i].name);
+            diag_rule(r->diags, DIAG_ERROR, "mil-operand", text->key, "%s takes one value, not a list",
+                      info->operand[i].name);
         fill_arg(r, &op->arg[i], text);
         return;
     }
@@ -216,16 +221,17 @@ static void set_label(Reader *r, Op *op, const Constant *c)
     if (c->literal->kind == LIT_STRING && c->literal->count == 1)
         op->label = c->literal->strings[0];
     else
-        diag_error(r->diags, c->span, "the name must be a string");
+        diag_rule(r->diags, DIAG_ERROR, "mil-attribute", c->span, "the name must be a string");
 }
 
 static void set_value(Reader *r, Op *op, const Constant *c)
 {
     const ResultText *result = r->results ? &r->result[0] : NULL;
     if (result && !type_equal(result->type, c->type))
-        diag_error(r->diags, c->span, "%.*s is declared as %s, but its value is %s", (int)result->name.length,
-                   mil_text(r, result->name), type_text(&r->scratch, result->type),
-                   type_text(&r->scratch, c->type));
+        diag_rule(r->diags, DIAG_ERROR, "mil-const-type", c->span,
+                  "%.*s is declared as %s, but its value is %s", (int)result->name.length,
+                  mil_text(r, result->name), type_text(&r->scratch, result->type),
+                  type_text(&r->scratch, c->type));
     op->literal = c->literal;
 }
 
@@ -307,6 +313,7 @@ void mil_statement_end(Reader *r, Span spelling)
     build_args(r, op);
     build_attrs(r, op);
     if (code == OP_CONST && !valued)
-        diag_error(r->diags, spelling, "a constant needs a value: [val = TYPE(..)]");
+        diag_rule(r->diags, DIAG_ERROR, "mil-const-value", spelling,
+                  "a constant needs a value: [val = TYPE(..)]");
     build_results(r, op);
 }

@@ -21,7 +21,7 @@ void mil_dim(Reader *r, Type *dims, int64_t d, Span at)
     if (dims->rank < IR_MAX_RANK)
         dims->dim[dims->rank] = d;
     if (dims->rank == IR_MAX_RANK)
-        diag_error(r->diags, at, "a tensor has at most %d axes", IR_MAX_RANK);
+        diag_rule(r->diags, DIAG_ERROR, "mil-type", at, "a tensor has at most %d axes", IR_MAX_RANK);
     if (dims->rank <= IR_MAX_RANK)
         dims->rank++; /* one too many remembers that it was reported */
 }
@@ -32,7 +32,8 @@ int64_t mil_length(Reader *r, Span at)
     int64_t n = 0;
     for (uint32_t i = 0; i < at.length; i++) {
         if (s[i] == '-' || n > (INT64_MAX - 9) / 10) {
-            diag_error(r->diags, at, s[i] == '-' ? "a length cannot be negative" : "the length is too large");
+            diag_rule(r->diags, DIAG_ERROR, "mil-type", at,
+                      s[i] == '-' ? "a length cannot be negative" : "the length is too large");
             return 1;
         }
         n = 10 * n + (s[i] - '0');
@@ -57,7 +58,7 @@ const Type *mil_tensor(Reader *r, DType d, Type *dims)
 const Type *mil_state(Reader *r, const Type *inner, Span at)
 {
     if (inner->kind != TY_TENSOR) {
-        diag_error(r->diags, at, "a state holds a tensor");
+        diag_rule(r->diags, DIAG_ERROR, "mil-type", at, "a state holds a tensor");
         return inner;
     }
     Type t = *inner;
@@ -82,10 +83,11 @@ static int depth_of(const Type *t)
 static const Type *checked_element(Reader *r, const Type *t, Span at)
 {
     if (t->kind == TY_STATE || t->kind == TY_BUFFER)
-        diag_error(r->diags, at, "only tensors, lists, dicts and tuples can be elements");
+        diag_rule(r->diags, DIAG_ERROR, "mil-type", at,
+                  "only tensors, lists, dicts and tuples can be elements");
     if (depth_of(t) < MAX_TYPE_DEPTH)
         return t;
-    diag_error(r->diags, at, "types are nested more than %d deep", MAX_TYPE_DEPTH);
+    diag_rule(r->diags, DIAG_ERROR, "mil-type", at, "types are nested more than %d deep", MAX_TYPE_DEPTH);
     return mil_scalar(r, DT_INT32);
 }
 
@@ -127,9 +129,9 @@ const Type *mil_buffer(Reader *r, DType d, const Span key[3], Type *const list[3
     Type *t = list[0];
     for (int i = 0; i < 3; i++) {
         if (!mil_is(r, key[i], names[i]))
-            diag_error(r->diags, key[i], "expected %s", names[i]);
+            diag_rule(r->diags, DIAG_ERROR, "mil-type", key[i], "expected %s", names[i]);
         if (list[i]->rank != t->rank)
-            diag_error(r->diags, at, "%s and shape have different lengths", names[i]);
+            diag_rule(r->diags, DIAG_ERROR, "mil-type", at, "%s and shape have different lengths", names[i]);
     }
     t->kind = TY_BUFFER;
     t->dtype = d;
