@@ -1,14 +1,5 @@
 #include "frontend/mil/blob.h"
 
-enum { HEADER = 64, VERSION = 2 };
-static const uint32_t SENTINEL = 0xDEADBEEF;
-
-/* The fields of a record's header that mean something for every type. */
-typedef struct Record {
-    uint32_t sentinel, code;
-    uint64_t size, payload, unused_bits;
-} Record;
-
 static uint32_t get32(const uint8_t *p)
 {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
@@ -25,27 +16,43 @@ static const char *code_name(uint32_t code)
     return d == DT_NONE ? "an unknown type" : dtype_info[d].name;
 }
 
-static bool check_file(const FileMap *map, Error *err)
+bool blob_file_header(const FileMap *map, uint32_t *count, uint32_t *version)
 {
-    if (map->size < HEADER)
-        return error_set(err, "weight file is too short: %zu bytes, its header alone has %d", map->size,
-                         HEADER);
-    uint32_t version = get32(map->data + 4);
-    if (version != VERSION)
-        return error_set(err, "weight file has format version %u, expected %d", version, VERSION);
+    if (map->size < BLOB_HEADER)
+        return false;
+    *count = get32(map->data);
+    *version = get32(map->data + 4);
     return true;
 }
 
-static bool read_record(const FileMap *map, uint64_t offset, Record *r, Error *err)
+bool blob_peek(const FileMap *map, uint64_t offset, BlobRecord *r)
 {
-    if (offset < HEADER || offset > map->size || map->size - offset < HEADER)
+    if (offset > map->size || map->size - offset < BLOB_HEADER)
+        return false;
+    const uint8_t *p = map->data + offset;
+    *r = (BlobRecord){get32(p), get32(p + 4), get64(p + 8), get64(p + 16), get64(p + 24)};
+    return true;
+}
+
+static bool check_file(const FileMap *map, Error *err)
+{
+    uint32_t count, version;
+    if (!blob_file_header(map, &count, &version))
+        return error_set(err, "weight file is too short: %zu bytes, its header alone has %d", map->size,
+                         BLOB_HEADER);
+    if (version != BLOB_VERSION)
+        return error_set(err, "weight file has format version %u, expected %d", version, BLOB_VERSION);
+    return true;
+}
+
+static bool read_record(const FileMap *map, uint64_t offset, BlobRecord *r, Error *err)
+{
+    if (offset < BLOB_HEADER || !blob_peek(map, offset, r))
         return error_set(err, "no weight record at offset %llu of a file of %zu bytes",
                          (unsigned long long)offset, map->size);
-    const uint8_t *p = map->data + offset;
-    *r = (Record){get32(p), get32(p + 4), get64(p + 8), get64(p + 16), get64(p + 24)};
-    if (r->sentinel != SENTINEL)
+    if (r->sentinel != BLOB_SENTINEL)
         return error_set(err, "no weight record at offset %llu: found 0x%08x where 0x%08x marks one",
-                         (unsigned long long)offset, r->sentinel, SENTINEL);
+                         (unsigned long long)offset, r->sentinel, BLOB_SENTINEL);
     if (r->payload > map->size || r->size > map->size - r->payload)
         return error_set(
             err, "weight record at offset %llu: %llu bytes at %llu lie outside of a file of %zu bytes",
@@ -54,7 +61,7 @@ static bool read_record(const FileMap *map, uint64_t offset, Record *r, Error *e
     return true;
 }
 
-static bool check_type(const Record *r, uint64_t offset, DType dtype, int64_t elements, Error *err)
+static bool check_type(const BlobRecord *r, uint64_t offset, DType dtype, int64_t elements, Error *err)
 {
     const DTypeInfo *info = &dtype_info[dtype];
     uint64_t n = (uint64_t)elements, bits = (uint64_t)info->bits;
@@ -83,7 +90,7 @@ static bool check_type(const Record *r, uint64_t offset, DType dtype, int64_t el
 bool blob_find(const FileMap *map, uint64_t offset, DType dtype, int64_t elements, const uint8_t **data,
                Error *err)
 {
-    Record r = {0};
+    BlobRecord r = {0};
     if (!check_file(map, err) || !read_record(map, offset, &r, err) ||
         !check_type(&r, offset, dtype, elements, err))
         return false;

@@ -221,7 +221,7 @@ static void set_label(Reader *r, Op *op, const Constant *c)
     if (c->literal->kind == LIT_STRING && c->literal->count == 1)
         op->label = c->literal->strings[0];
     else
-        diag_rule(r->diags, DIAG_ERROR, "mil-attribute", c->span, "the name must be a string");
+        diag_rule(r->diags, DIAG_ERROR, "mil-literal", c->span, "the name must be a string");
 }
 
 static void set_value(Reader *r, Op *op, const Constant *c)

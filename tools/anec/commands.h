@@ -6,6 +6,7 @@
 
 /* anec MODEL.anel ...: what is done where the first word is no command. */
 int anec_compile(int argc, char **argv);
+int anec_check(int argc, char **argv);
 int anec_diff(int argc, char **argv);
 int anec_format(int argc, char **argv);
 int anec_inspect(int argc, char **argv);

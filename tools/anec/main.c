@@ -4,6 +4,7 @@
 #include "tools/anec/commands.h"
 
 static const Command commands[] = {
+    {"check", "look for faults in MIL programs and packages", anec_check},
     {"diff", "what two programs or packages compute differently", anec_diff},
     {"format", "print .anel files in the usual layout, or rewrite them (also: anec --format)", anec_format},
     {"inspect", "sizes, programs, operations and predicted times of a package or program", anec_inspect},
