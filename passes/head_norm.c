@@ -1,36 +1,7 @@
 #include "passes/head_norm.h"
 
+#include "passes/build.h"
 #include "passes/match.h"
-
-typedef struct Build {
-    Func *f;
-    Op *before;
-    Error *err;
-} Build;
-
-static Value *finish(Build *b, Op *op, const char *stem)
-{
-    return op_infer(op, stem, b->err) ? op->result[0] : NULL;
-}
-
-static Value *unary(Build *b, OpCode code, Value *x, const char *stem)
-{
-    if (!x)
-        return NULL;
-    Op *op = op_new_before(b->f, b->before, code, b->before->span);
-    op_set(op, "x", x);
-    return finish(b, op, stem);
-}
-
-static Value *binary(Build *b, OpCode code, Value *x, Value *y, const char *stem)
-{
-    if (!x || !y)
-        return NULL;
-    Op *op = op_new_before(b->f, b->before, code, b->before->span);
-    op_set(op, "x", x);
-    op_set(op, "y", y);
-    return finish(b, op, stem);
-}
 
 static Value *mean(Build *b, Value *x, const char *stem)
 {
@@ -41,7 +12,7 @@ static Value *mean(Build *b, Value *x, const char *stem)
     op_set(op, "x", x);
     op_set(op, "axes", inline_ints(b->f->module, &last, 1));
     op_set(op, "keep_dims", inline_bool(b->f->module, true));
-    return finish(b, op, stem);
+    return build_finish(b, op, stem);
 }
 
 /* ---- layer_norm ---- */
@@ -70,14 +41,14 @@ static bool expand(Build *b, Op *op)
     Value *x = op_arg(op, "x"), *old = op->result[0];
     double epsilon = 1e-5;
     arg_float(op, "epsilon", &epsilon);
-    Value *centred = binary(b, OP_SUB, x, mean(b, x, "mean"), "centred");
-    Value *variance = mean(b, unary(b, OP_SQUARE, centred, "squares"), "variance");
-    Value *sum = binary(b, OP_ADD, variance, inline_float(b->f->module, DT_FP32, epsilon), "variance");
-    Value *made = binary(b, OP_MUL, centred, unary(b, OP_RSQRT, sum, "inverse"), "normal");
+    Value *centred = build_binary(b, OP_SUB, x, mean(b, x, "mean"), "centred");
+    Value *variance = mean(b, build_unary(b, OP_SQUARE, centred, "squares"), "variance");
+    Value *sum = build_binary(b, OP_ADD, variance, build_number(b, epsilon), "variance");
+    Value *made = build_binary(b, OP_MUL, centred, build_unary(b, OP_RSQRT, sum, "inverse"), "normal");
     if (op_arg(op, "gamma"))
-        made = binary(b, OP_MUL, made, op_arg(op, "gamma"), "normal");
+        made = build_binary(b, OP_MUL, made, op_arg(op, "gamma"), "normal");
     if (op_arg(op, "beta"))
-        made = binary(b, OP_ADD, made, op_arg(op, "beta"), "normal");
+        made = build_binary(b, OP_ADD, made, op_arg(op, "beta"), "normal");
     if (!made)
         return false;
     value_replace(old, made);
@@ -96,8 +67,8 @@ static bool distribute(Build *b, Op *op)
         Value *heads = i ? y : x, *w = sum ? op_arg(sum, "x") : NULL, *c = sum ? op_arg(sum, "y") : NULL;
         if (!sum || heads->type->rank < 3 || !is_weight(w) || c->type->rank || !const_number(c, &number))
             continue;
-        Value *made = binary(b, OP_ADD, binary(b, OP_MUL, heads, w, "scaled"),
-                             binary(b, OP_MUL, heads, c, "offset"), "normal");
+        Value *made = build_binary(b, OP_ADD, build_binary(b, OP_MUL, heads, w, "scaled"),
+                                   build_binary(b, OP_MUL, heads, c, "offset"), "normal");
         if (!made)
             return false;
         value_replace(old, made);
