@@ -160,6 +160,16 @@ char *path_join(const char *dir, const char *name)
     return t.data;
 }
 
+bool path_stays_below(const char *path)
+{
+    if (!*path || *path == '/')
+        return false;
+    for (const char *p = path; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
+        if (strncmp(p, "..", 2) == 0 && (p[2] == '/' || !p[2]))
+            return false;
+    return true;
+}
+
 struct FileWriter {
     int fd;
     char *path, *buffer;

@@ -26,6 +26,8 @@ bool file_is_dir(const char *path);
 /* PATH of a sibling name in the same directory: dir_of("a/b") = "a", dir_of("b") = ".". malloc'ed. */
 char *path_dir(const char *path);
 char *path_join(const char *dir, const char *name); /* malloc'ed */
+/* Whether a relative path stays below the folder that it is joined to: not empty, not absolute, no "..". */
+bool path_stays_below(const char *path);
 
 /* A file being written through a large buffer. Every failure (a full disk too) is reported once, by the call
  * that meets it or by file_close, with the path in the text. */

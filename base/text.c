@@ -75,6 +75,12 @@ void text_free(Text *t)
     *t = (Text){0};
 }
 
+bool text_ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && strcmp(s + n - m, end) == 0;
+}
+
 int text_distance(const char *a, const char *b, int limit)
 {
     enum { MAX = 127 };

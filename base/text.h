@@ -23,6 +23,9 @@ const char *text_cstr(const Text *t);
 void text_clear(Text *t); /* keeps the memory */
 void text_free(Text *t);
 
+/* Whether s ends with `end`. */
+bool text_ends_with(const char *s, const char *end);
+
 /* Edit distance (Levenshtein) for "did you mean", at most `limit` + 1. */
 int text_distance(const char *a, const char *b, int limit);
 

@@ -50,12 +50,6 @@ static void open_weights(Checker *c, CheckedFile *f)
     }
 }
 
-static bool inside(const char *path)
-{
-    return strcmp(path, "..") != 0 && strncmp(path, "../", 3) != 0 && !strstr(path, "/../") &&
-           path[0] != '/' && path[0] && (strlen(path) < 3 || strcmp(path + strlen(path) - 3, "/..") != 0);
-}
-
 /* With --weights-dir, the file may lie there without its folders. */
 static char *path_of(const Unit *u, const char *relative)
 {
@@ -72,7 +66,7 @@ static char *path_of(const Unit *u, const char *relative)
 CheckedFile *blob_file(const Unit *u, const char *path)
 {
     size_t n = strlen(model_path);
-    if (strncmp(path, model_path, n) != 0 || !inside(path + n))
+    if (strncmp(path, model_path, n) != 0 || !path_stays_below(path + n))
         return NULL;
     char *full = path_of(u, path + n);
     CheckedFile *f = checker_find_file(u->c, full);

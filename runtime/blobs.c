@@ -27,6 +27,14 @@ Blobs *blobs_open(const char *mil_path)
     return b;
 }
 
+Blobs *blobs_open_folder(const char *folder)
+{
+    Blobs *b = xcalloc(1, sizeof *b);
+    b->dir = xstrdup(folder);
+    b->above = xstrdup(folder);
+    return b;
+}
+
 void blobs_close(Blobs *b)
 {
     if (!b)
@@ -45,12 +53,7 @@ static const char *inner_path(const char *path)
     static const char prefix[] = "@model_path/";
     if (strncmp(path, prefix, sizeof prefix - 1) == 0)
         path += sizeof prefix - 1;
-    if (!*path || *path == '/')
-        return NULL;
-    for (const char *p = path; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
-        if (strncmp(p, "..", 2) == 0 && (p[2] == '/' || !p[2]))
-            return NULL;
-    return path;
+    return path_stays_below(path) ? path : NULL;
 }
 
 static bool map_file(Blobs *b, const char *path, FileMap *map, Error *err)

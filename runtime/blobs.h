@@ -8,6 +8,8 @@
 typedef struct Blobs Blobs;
 
 Blobs *blobs_open(const char *mil_path);
+/* In this folder only, as in that of a Core ML package. */
+Blobs *blobs_open_folder(const char *folder);
 /* BlobResolver.find; context is a Blobs. Payloads stay mapped until blobs_close. */
 bool blobs_find(void *blobs, const char *path, uint64_t offset, DType dtype, int64_t elements,
                 const void **data, Error *err);
