@@ -1,6 +1,19 @@
 #include "runtime/device.h"
 
+#include <math.h>
 #include <string.h>
+
+void trace_element(TraceStep *s, double element)
+{
+    float x = (float)element;
+    s->nans += isnan(x) != 0;
+    s->infinities += isinf(x) != 0;
+    if (!isfinite(x))
+        return;
+    s->least = s->seen && s->least < x ? s->least : x;
+    s->most = s->seen && s->most > x ? s->most : x;
+    s->seen = true;
+}
 
 Kernel *device_compile(Device *d, const Func *f, const BlobResolver *blobs, Error *err)
 {

@@ -67,7 +67,11 @@ typedef struct TraceStep {
     double bytes, flops; /* moved from and to memory at the least, and computed, by the step's shape */
     float least, most;   /* of the value's finite elements; 0, 0 where there are none or `ranges` is off */
     int64_t nans, infinities;
+    bool seen; /* a finite element: least and most are of some */
 } TraceStep;
+
+/* Takes one element of the step's value into its range; start with a step whose `seen` is false. */
+void trace_element(TraceStep *s, double element);
 
 typedef struct Trace {
     bool ranges; /* look at every value */

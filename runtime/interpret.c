@@ -272,21 +272,6 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static void measure(const Tensor *t, TraceStep *out)
-{
-    bool any = false;
-    for (int64_t i = 0; i < t->count; i++) {
-        float x = (float)tensor_get(t, i);
-        out->nans += isnan(x) != 0;
-        out->infinities += isinf(x) != 0;
-        if (!isfinite(x))
-            continue;
-        out->least = any && out->least < x ? out->least : x;
-        out->most = any && out->most > x ? out->most : x;
-        any = true;
-    }
-}
-
 static void trace_op(Machine *m, const Op *op, const EvalCall *c, double seconds)
 {
     const Trace *trace = m->options->trace;
@@ -297,7 +282,8 @@ static void trace_op(Machine *m, const Op *op, const EvalCall *c, double seconds
     for (int i = 0; i < c->results; i++)
         step.bytes += (double)c->result[i]->count * dtype_info[c->result[i]->store].bits / 8;
     if (trace->ranges)
-        measure(&s->tensor, &step);
+        for (int64_t i = 0; i < s->tensor.count; i++)
+            trace_element(&step, tensor_get(&s->tensor, i));
     trace->step(trace->context, &step);
 }
 

@@ -1,5 +1,4 @@
 /* The device: running the steps of a kernel. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -17,20 +16,11 @@ static double now(void)
 static void measure_range(const Run *r, const View *v, TraceStep *out)
 {
     Tensor t = {.store = v->store, .data = view_data(r, v)};
-    bool any = false;
     Cursor at;
     cursor_begin(&at, v->rank, v->dim);
     cursor_lane(&at, 0, v->stride);
-    for (; at.left > 0; cursor_next(&at)) {
-        float x = (float)tensor_get(&t, at.at[0]);
-        out->nans += isnan(x) != 0;
-        out->infinities += isinf(x) != 0;
-        if (!isfinite(x))
-            continue;
-        out->least = any && out->least < x ? out->least : x;
-        out->most = any && out->most > x ? out->most : x;
-        any = true;
-    }
+    for (; at.left > 0; cursor_next(&at))
+        trace_element(out, tensor_get(&t, at.at[0]));
 }
 
 static bool run_traced(const Run *r, const CpuStep *s, const Trace *trace, Error *err)
@@ -38,7 +28,12 @@ static bool run_traced(const Run *r, const CpuStep *s, const Trace *trace, Error
     double start = now();
     if (!s->run(r, s, err))
         return false;
-    TraceStep t = {s->name, s->kind, s->type, now() - start, s->bytes, s->flops, 0, 0, 0, 0};
+    TraceStep t = {.name = s->name,
+                   .kind = s->kind,
+                   .type = s->type,
+                   .seconds = now() - start,
+                   .bytes = s->bytes,
+                   .flops = s->flops};
     if (trace->ranges)
         measure_range(r, &s->out, &t);
     trace->step(trace->context, &t);
