@@ -291,12 +291,6 @@ static int compile(Inputs *in, Diags *diags)
     return run_passes(in, diags);
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
 /* FOLDER is what @model_path means in the program. */
 static int write_program(Inputs *in, const char *folder)
 {
@@ -312,7 +306,7 @@ static int write_program(Inputs *in, const char *folder)
 static char *blob_folder(const char *path)
 {
     char *here = path_dir(path), *weights = path_join(here, "weights"), *above = path_join(here, "..");
-    bool own = file_is_dir(weights) || !ends_with(here, "mil");
+    bool own = file_is_dir(weights) || !text_ends_with(here, "mil");
     free(weights);
     free(own ? above : here);
     return own ? here : above;
@@ -322,7 +316,7 @@ static char *blob_folder(const char *path)
 static int process_mil(Inputs *in, Diags *diags)
 {
     in->module =
-        ends_with(opt.input, ".ir") ? mil_read_model(&in->source, diags) : mil_read(&in->source, diags);
+        text_ends_with(opt.input, ".ir") ? mil_read_model(&in->source, diags) : mil_read(&in->source, diags);
     if (!in->module)
         return EXIT_USER;
     char *folder = blob_folder(opt.input);
@@ -382,7 +376,7 @@ static int run(Inputs *in, Diags *diags, const char *program)
         return printf("%s\n", opt.weights) < 0;
     if (!in->source.text && !read_source(in, &err))
         return fail(&err);
-    if (ends_with(opt.input, ".mil") || ends_with(opt.input, ".ir"))
+    if (text_ends_with(opt.input, ".mil") || text_ends_with(opt.input, ".ir"))
         return process_mil(in, diags);
     if (wants("ast"))
         return emit_ast(&in->source, diags);

@@ -11,25 +11,14 @@
 
 enum { CHAT_FILE_LIMIT = 16 << 20 };
 
-/* FOLDER/NAME where it exists: *data is NULL otherwise. False only on a read error. */
-static bool read_beside(const char *folder, const char *name, char **data, size_t *size, Error *err)
-{
-    char *path = path_join(folder, name);
-    *data = NULL;
-    *size = 0;
-    bool ok = !file_exists(path) || file_read(path, CHAT_FILE_LIMIT, data, size, err);
-    free(path);
-    return ok;
-}
-
-/* The same as JSON: *root is NULL where there is none. */
+/* FOLDER/NAME as JSON: *root is NULL where there is none. */
 static bool load_beside(const char *folder, const char *name, json_t **root, Error *err)
 {
     char *data;
     size_t size;
     json_error_t where;
     *root = NULL;
-    if (!read_beside(folder, name, &data, &size, err))
+    if (!extras_read(folder, name, CHAT_FILE_LIMIT, &data, &size, err))
         return false;
     if (!data)
         return true;
@@ -69,7 +58,7 @@ static bool find_template(Extras *e, const Inputs *in, const json_t *tokenizer_c
     char *data;
     size_t size;
     json_t *older = NULL;
-    if (!read_beside(in->folder, "chat_template.jinja", &data, &size, err))
+    if (!extras_read(in->folder, "chat_template.jinja", CHAT_FILE_LIMIT, &data, &size, err))
         return false;
     if (data) {
         extras_add(e, "chat_template.jinja", data, size);

@@ -3,20 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/arena.h"
-#include "base/file.h"
 #include "base/half.h"
-#include "frontend/mil/blob.h"
-#include "frontend/mil/mil.h"
-#include "frontend/mlpackage/mlpackage.h"
 #include "ir/diff.h"
 #include "ir/type.h"
 #include "runtime/package.h"
 #include "tools/anec/commands.h"
-
-enum { SOURCE_LIMIT = 1 << 30, MAPS = 64 };
+#include "tools/anec/program.h"
 
 static struct {
     bool names, quiet, help;
@@ -29,103 +23,41 @@ static const Flag flags[] = {
 };
 enum { FLAGS = sizeof flags / sizeof *flags };
 
-/* One side: a package, or one program with what @model_path means. */
+/* One side: a package, or one program. */
 typedef struct Side {
     const char *path;
-    Package *package;
-    Module *module;
-    char *text, *folder;
-    struct {
-        char *path;
-        FileMap map;
-    } file[MAPS];
-    int files;
+    Package *package; /* NULL: a program */
+    ProgramFile program;
 } Side;
-
-/* ---- opening ---- */
-
-/* A program of a package lies in its folder mil/, beside weights/. */
-static char *folder_of(const char *path)
-{
-    char *here = path_dir(path), *above = path_join(here, ".."), *weights = path_join(here, "weights");
-    bool own = file_is_dir(weights);
-    free(weights);
-    free(own ? above : here);
-    return own ? here : above;
-}
-
-static bool open_program(Side *s, Error *err)
-{
-    size_t size;
-    Diags diags = {.out = stderr, .colour = isatty(STDERR_FILENO), .quiet = true};
-    if (mlpackage_named(s->path)) {
-        s->module = mlpackage_read(s->path, &s->folder, &diags);
-    } else {
-        if (!file_read(s->path, SOURCE_LIMIT, &s->text, &size, err))
-            return false;
-        Source source = {s->path, s->text, size};
-        s->folder = folder_of(s->path);
-        s->module = mil_read(&source, &diags);
-    }
-    return s->module || error_set(err, "%s: cannot be read", s->path);
-}
 
 static bool open_side(Side *s, const char *path, Error *err)
 {
     s->path = path;
-    if (!file_is_dir(path) || mlpackage_named(path))
-        return open_program(s, err);
+    if (program_named(path))
+        return program_open(&s->program, path, err);
     s->package = package_open(path, NULL, NULL, err);
     return s->package != NULL;
 }
 
 static void close_side(Side *s)
 {
-    module_free(s->module);
+    program_close(&s->program);
     package_close(s->package);
-    for (int i = 0; i < s->files; i++) {
-        file_unmap(&s->file[i].map);
-        free(s->file[i].path);
-    }
-    free(s->text);
-    free(s->folder);
 }
 
 /* ---- weights ---- */
 
-static const FileMap *map_of(Side *s, const char *path)
-{
-    static const char root[] = "@model_path/";
-    Error ignored;
-    for (int i = 0; i < s->files; i++)
-        if (strcmp(s->file[i].path, path) == 0)
-            return &s->file[i].map;
-    if (s->files == MAPS || !s->folder || strncmp(path, root, strlen(root)) != 0 || strstr(path, ".."))
-        return NULL;
-    char *full = path_join(s->folder, path + strlen(root));
-    bool ok = file_map(&s->file[s->files].map, full, &ignored);
-    free(full);
-    if (!ok)
-        return NULL;
-    s->file[s->files].path = xstrdup(path);
-    return &s->file[s->files++].map;
-}
-
-static const void *numbers_of(Side *s, const Value *v)
+static const void *numbers_of(const Side *s, const Value *v)
 {
     const Literal *l = value_literal(v);
-    const void *data = NULL;
-    const uint8_t *bytes = NULL;
+    const void *data;
     Error ignored;
-    if (s->package)
-        return package_blob(s->package, l->blob.path, l->blob.offset, v->type->dtype, type_elements(v->type),
-                            &data, &ignored)
-                   ? data
-                   : NULL;
-    const FileMap *map = map_of(s, l->blob.path);
-    return map && blob_find(map, l->blob.offset, v->type->dtype, type_elements(v->type), &bytes, &ignored)
-               ? bytes
-               : NULL;
+    bool ok = s->package
+                  ? package_blob(s->package, l->blob.path, l->blob.offset, v->type->dtype,
+                                 type_elements(v->type), &data, &ignored)
+                  : s->program.blobs && blobs_find(s->program.blobs, l->blob.path, l->blob.offset,
+                                                   v->type->dtype, type_elements(v->type), &data, &ignored);
+    return ok ? data : NULL;
 }
 
 static double number_at(const void *data, DType dtype, int64_t i)
@@ -246,7 +178,7 @@ static int run(const char *who, const char *a, const char *b)
     else if (ok && s.a.package)
         ok = diff_packages(&s, &n, &err);
     else if (ok)
-        n = diff_modules(&s, s.a.module, s.b.module);
+        n = diff_modules(&s, s.a.program.module, s.b.program.module);
     close_side(&s.a);
     close_side(&s.b);
     return !ok ? tool_fail(who, &err) : n ? EXIT_USER : 0;

@@ -21,14 +21,23 @@ void extras_free(Extras *e)
         free((void *)(uintptr_t)e->file[i].data);
 }
 
+bool extras_read(const char *folder, const char *name, size_t limit, char **data, size_t *size, Error *err)
+{
+    char *path = path_join(folder, name);
+    *data = NULL;
+    *size = 0;
+    bool ok = !file_exists(path) || file_read(path, limit, data, size, err);
+    free(path);
+    return ok;
+}
+
 static bool carry(Extras *e, const char *folder, const char *name, Error *err)
 {
-    char *data, *path = path_join(folder, name);
+    char *data;
     size_t size;
-    bool there = file_exists(path), ok = !there || file_read(path, CARRIED_LIMIT, &data, &size, err);
-    if (there && ok)
+    bool ok = extras_read(folder, name, CARRIED_LIMIT, &data, &size, err);
+    if (data && ok)
         extras_add(e, name, data, size);
-    free(path);
     return ok;
 }
 

@@ -22,16 +22,10 @@ bool inputs_checkpoint(Inputs *in, const char *path, Error *err)
     return true;
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
 bool inputs_surroundings(Inputs *in, const char *path, Error *err)
 {
     json_error_t at;
-    if (ends_with(path, ".gguf")) { /* its config is in the file itself */
+    if (text_ends_with(path, ".gguf")) { /* its config is in the file itself */
         bool ok = inputs_checkpoint(in, path, err);
         weights_close(in->weights);
         in->weights = NULL;

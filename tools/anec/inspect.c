@@ -2,20 +2,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
 #include "base/arena.h"
-#include "base/file.h"
-#include "frontend/mil/mil.h"
-#include "frontend/mlpackage/mlpackage.h"
 #include "ir/cost.h"
 #include "ir/profile.h"
 #include "runtime/package.h"
 #include "tools/anec/commands.h"
+#include "tools/anec/program.h"
 
-enum { SOURCE_LIMIT = 1 << 30, PROFILES = 16 };
+enum { PROFILES = 16 };
 
 static struct {
     bool json, help;
@@ -59,7 +56,6 @@ static void add_cost(Cost *sum, const Cost *c)
     sum->flops += c->flops;
     sum->weight_bytes += c->weight_bytes;
     sum->activation_bytes += c->activation_bytes;
-    sum->ops += c->ops;
 }
 
 static void add_program(Part *part, const Cost *c, bool on_engine, const Predictors *p)
@@ -258,7 +254,7 @@ static bool inspect_package(const char *path, Error *err)
 
 /* ---- programs ---- */
 
-static bool inspect_module(const Module *m)
+static void inspect_module(const Module *m)
 {
     Predictors p = {.count = 0};
     load_predictors(&p);
@@ -279,28 +275,17 @@ static bool inspect_module(const Module *m)
     json_decref(all);
     json_decref(histogram);
     arena_free(&p.arena);
-    return true;
 }
 
 static int inspect_program(const char *who, const char *path)
 {
     Error err;
-    char *text = NULL;
-    size_t size;
-    Diags diags = {.out = stderr, .colour = isatty(STDERR_FILENO), .quiet = true};
-    Module *m;
-    if (mlpackage_named(path)) {
-        m = mlpackage_read(path, NULL, &diags);
-    } else {
-        if (!file_read(path, SOURCE_LIMIT, &text, &size, &err))
-            return tool_fail(who, &err);
-        Source source = {path, text, size};
-        m = mil_read(&source, &diags);
-    }
-    int status = m && inspect_module(m) ? 0 : EXIT_USER;
-    module_free(m);
-    free(text);
-    return status;
+    ProgramFile p;
+    bool ok = program_open(&p, path, &err);
+    if (ok)
+        inspect_module(p.module);
+    program_close(&p);
+    return ok ? 0 : tool_fail(who, &err);
 }
 
 static int print_help(void)
@@ -319,18 +304,12 @@ static int print_help(void)
 int anec_inspect(int argc, char **argv)
 {
     Error err;
-    const char **rest = xcalloc((size_t)argc, sizeof *rest);
-    int rests = 0;
-    bool ok = flags_parse(flags, FLAGS, argc, argv, rest, &rests, &err);
-    const char *path = rests ? rest[0] : NULL;
-    free(rest);
-    if (ok && opt.help)
-        return print_help();
-    if (ok && rests != 1)
-        ok = error_set(&err, rests ? "one package at a time" : "which package?");
-    if (!ok)
+    const char *path = tool_one_path(flags, FLAGS, argc, argv, &opt.help, "package", &err);
+    if (!path)
         return tool_usage(argv[0], &err);
-    if (!file_is_dir(path) || mlpackage_named(path))
+    if (opt.help)
+        return print_help();
+    if (program_named(path))
         return inspect_program(argv[0], path);
     return inspect_package(path, &err) ? 0 : tool_fail(argv[0], &err);
 }

@@ -119,17 +119,11 @@ static int print_help(void)
 int anec_tensors(int argc, char **argv)
 {
     Error err;
-    const char **rest = xcalloc((size_t)argc, sizeof *rest);
-    int rests = 0;
-    bool ok = flags_parse(flags, FLAGS, argc, argv, rest, &rests, &err);
-    const char *path = rests ? rest[0] : NULL;
-    free(rest);
-    if (ok && opt.help)
-        return print_help();
-    if (ok && rests != 1)
-        ok = error_set(&err, rests ? "one checkpoint at a time" : "which checkpoint?");
-    if (!ok)
+    const char *path = tool_one_path(flags, FLAGS, argc, argv, &opt.help, "checkpoint", &err);
+    if (!path)
         return tool_usage(argv[0], &err);
+    if (opt.help)
+        return print_help();
     Weights *w = weights_open(path, &err);
     if (!w)
         return tool_fail(argv[0], &err);

@@ -10,17 +10,6 @@
 
 enum { TOKENIZER_LIMIT = 256 << 20 };
 
-/* Reads FOLDER/NAME where it exists: *data is NULL otherwise. False only on a read error. */
-static bool read_beside(const char *folder, const char *name, char **data, size_t *size, Error *err)
-{
-    char *path = path_join(folder, name);
-    *data = NULL;
-    *size = 0;
-    bool ok = !file_exists(path) || file_read(path, TOKENIZER_LIMIT, data, size, err);
-    free(path);
-    return ok;
-}
-
 static void add_made(Extras *e, Text *made)
 {
     if (made->size)
@@ -34,9 +23,9 @@ static bool add_bpe(Extras *e, const char *folder, const Plan *plan, Error *err)
     size_t vocab_size, merges_size = 0;
     int32_t special[2] = {(int32_t)plan->model.bos, (int32_t)plan->model.eos};
     Text made = {0};
-    if (!read_beside(folder, "vocab.json", &vocab, &vocab_size, err))
+    if (!extras_read(folder, "vocab.json", TOKENIZER_LIMIT, &vocab, &vocab_size, err))
         return false;
-    bool ok = read_beside(folder, "merges.txt", &merges, &merges_size, err);
+    bool ok = extras_read(folder, "merges.txt", TOKENIZER_LIMIT, &merges, &merges_size, err);
     if (ok && vocab && merges)
         ok = tokenizer_json_from_bpe(vocab, vocab_size, merges, merges_size, special, 2, &made, err) ||
              error_prefix(err, "%s", folder);
@@ -52,7 +41,7 @@ static bool add_binary(Extras *e, const char *folder, const char *name, const Pl
     char *data;
     size_t size;
     Text made = {0};
-    if (!read_beside(folder, name, &data, &size, err))
+    if (!extras_read(folder, name, TOKENIZER_LIMIT, &data, &size, err))
         return false;
     if (!data)
         return true;
@@ -91,9 +80,9 @@ static const TokenizerString *strings_of(Arena *arena, const json_t *list)
     size_t count = json_array_size(list), i;
     const json_t *v;
     TokenizerString *s = arena_many(arena, count, TokenizerString);
-    json_array_foreach(list, i, v)
-        s[i] = json_is_string(v) ? (TokenizerString){json_string_value(v), json_string_length(v)}
-                                 : (TokenizerString){"\xff", 1};
+    json_array_foreach(list, i, v) s[i] = json_is_string(v)
+                                              ? (TokenizerString){json_string_value(v), json_string_length(v)}
+                                              : (TokenizerString){"\xff", 1};
     return s;
 }
 
@@ -155,7 +144,7 @@ bool extras_tokenizer(Extras *e, const Inputs *in, const Plan *plan, Error *err)
     static const char *const binaries[] = {"tokenizer.model", "tokenizer.bin"};
     char *json;
     size_t json_size;
-    if (!read_beside(in->folder, "tokenizer.json", &json, &json_size, err))
+    if (!extras_read(in->folder, "tokenizer.json", TOKENIZER_LIMIT, &json, &json_size, err))
         return false;
     if (json) {
         Tokenizer *t = tokenizer_open(json, json_size, err);

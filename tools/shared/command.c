@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -58,4 +59,20 @@ int tool_print(const char *who, Text *t)
         return 0;
     error_set_errno(&err, problem, "cannot write to standard output");
     return tool_fail(who, &err);
+}
+
+const char *tool_one_path(const Flag *flags, int count, int argc, char **argv, const bool *help,
+                          const char *what, Error *err)
+{
+    const char **rest = xcalloc((size_t)argc, sizeof *rest), *path = NULL;
+    int rests = 0;
+    bool ok = flags_parse(flags, count, argc, argv, rest, &rests, err);
+    if (ok && *help)
+        path = "";
+    else if (ok && rests == 1)
+        path = rest[0];
+    else if (ok)
+        error_set(err, rests ? "one %s at a time" : "which %s?", what);
+    free(rest);
+    return path;
 }

@@ -12,8 +12,8 @@ enum { EXIT_USER = 1, EXIT_USAGE = 2 };
 
 typedef struct Command {
     const char *name;
-    const char *about;                    /* one line, for --help */
-    int (*run)(int argc, char **argv);    /* argv[0] is the command's whole name, such as "anec check" */
+    const char *about;                 /* one line, for --help */
+    int (*run)(int argc, char **argv); /* argv[0] is the command's whole name, such as "anec check" */
 } Command;
 
 /* The command called NAME, or NULL. */
@@ -31,6 +31,11 @@ int tool_fail(const char *who, const Error *err);
 
 /* Prints "WHO: TEXT" and where help is; returns EXIT_USAGE. */
 int tool_usage(const char *who, const Error *err);
+
+/* Reads the command line of a command that takes one path: NULL with err set where it is wrong; with --help
+ * (*help is then true, and the path may be missing) "". `what` is what is missing in the message. */
+MUST_USE const char *tool_one_path(const Flag *flags, int count, int argc, char **argv, const bool *help,
+                                   const char *what, Error *err);
 
 /* Prints T to standard output, and frees it; WHO tells of a failure. Returns the exit code. */
 int tool_print(const char *who, Text *t);
