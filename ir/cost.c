@@ -85,7 +85,6 @@ Cost func_cost(const Func *f)
     for (const Op *op = f->first; op; op = op->next) {
         if (op->code == OP_CONST)
             continue;
-        c.ops++;
         c.flops += flops_of(op);
         c.exact &= !op->results || known(op->result[0]->type);
         FOR_EACH_ARG(op, slot)

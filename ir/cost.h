@@ -8,7 +8,6 @@ typedef struct Cost {
     double flops;            /* a multiply-add counts two */
     double weight_bytes;     /* of constants that lie in files, each once */
     double activation_bytes; /* of inputs and outputs; states by what one run touches at the most */
-    int ops;                 /* constants not counted */
     bool exact;              /* false: a shape is not known, and its ops are left out */
 } Cost;
 

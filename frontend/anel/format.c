@@ -248,6 +248,15 @@ static void put_item(Layout *o, int i)
     }
 }
 
+/* The column that a comment behind code begins in. */
+static size_t tail_column(const Layout *o, const Tail *t)
+{
+    size_t begin = t->at;
+    while (begin && o->out.data[begin - 1] != '\n')
+        begin--;
+    return t->at - begin;
+}
+
 /* Comments behind code on lines that follow one another get one column. */
 static void align_tails(const Layout *o, Text *out)
 {
@@ -256,17 +265,13 @@ static void align_tails(const Layout *o, Text *out)
     for (int i = 0, end; i < o->tails; i = end) {
         size_t widest = 0;
         for (end = i; end < o->tails && o->tail[end].line == o->tail[i].line + (end - i); end++) {
-            size_t at = o->tail[end].at, begin = at;
-            while (begin && text[begin - 1] != '\n')
-                begin--;
-            widest = at - begin > widest ? at - begin : widest;
+            size_t column = tail_column(o, &o->tail[end]);
+            widest = column > widest ? column : widest;
         }
         for (int k = i; k < end; k++) {
-            size_t at = o->tail[k].at, begin = at;
-            while (begin && text[begin - 1] != '\n')
-                begin--;
+            size_t at = o->tail[k].at;
             text_add(out, text + done, at - done);
-            text_printf(out, "%*s", (int)(widest - (at - begin)), "");
+            text_printf(out, "%*s", (int)(widest - tail_column(o, &o->tail[k])), "");
             done = at;
         }
     }

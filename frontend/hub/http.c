@@ -100,7 +100,6 @@ static size_t on_header(char *line, size_t one, size_t size, void *context)
     bool linked = take_header(line, size, "x-linked-etag", h->found.etag, sizeof h->found.etag);
     if (!linked && !*h->found.etag)
         take_header(line, size, "etag", h->found.etag, sizeof h->found.etag);
-    take_header(line, size, "x-repo-commit", h->found.commit, sizeof h->found.commit);
     take_header(line, size, "location", h->location, sizeof h->location);
     if (take_header(line, size, "x-linked-size", number, sizeof number) ||
         (h->found.size < 0 && take_header(line, size, "content-length", number, sizeof number)))

@@ -18,7 +18,7 @@ MUST_USE bool http_get_text(Http *h, const char *url, Text *out, Error *err);
 
 /* What a file is, by its headers; redirects to other hosts are not followed. */
 typedef struct HttpFile {
-    char etag[160], commit[64]; /* "" where the answer has none */
+    char etag[160]; /* "" where the answer has none */
     int64_t size;               /* -1: unknown */
 } HttpFile;
 MUST_USE bool http_head(Http *h, const char *url, HttpFile *out, Error *err);

@@ -1,5 +1,6 @@
 #include "runtime/ane/failure.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "runtime/ane/foundation.h"
@@ -25,7 +26,6 @@ enum { CAUSES = sizeof causes / sizeof *causes };
 static void text_of(const Apple *a, Id nserror, char *out)
 {
     CF text = nserror ? a->CFErrorCopyDescription((CF)nserror) : NULL;
-    out[0] = '\0';
     if (!cf_text(a, text, out, TEXT))
         out[0] = '\0';
     cf_release(a, text);
@@ -34,14 +34,13 @@ static void text_of(const Apple *a, Id nserror, char *out)
             *p = ' ';
 }
 
-/* The row whose part stands in the text and is no beginning of a longer number. */
+/* The row whose part stands in the text; a status ends where it does there: 0x5 is not 0x50. */
 static int find_cause(const char *text)
 {
     for (int i = 0; i < CAUSES; i++) {
-        const char *at = strstr(text, causes[i].part);
-        if (at && !strchr("0123456789abcdef", at[strlen(causes[i].part)] ? at[strlen(causes[i].part)] : ' '))
-            return i;
-        if (at && strncmp(causes[i].part, "status=", 7) != 0)
+        const char *part = causes[i].part, *at = strstr(text, part);
+        bool status = strncmp(part, "status=", 7) == 0;
+        if (at && !(status && isxdigit((unsigned char)at[strlen(part)])))
             return i;
     }
     return -1;

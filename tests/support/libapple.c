@@ -160,11 +160,6 @@ const int kCFTypeDictionaryKeyCallBacks = 1, kCFTypeDictionaryValueCallBacks = 2
 static const int null_allocator = 4;
 const void *const kCFAllocatorNull = &null_allocator;
 
-DECLARED(CF, CFRetain, (CF o))
-{
-    return apple_retain((Id)(uintptr_t)o);
-}
-
 DECLARED(void, CFRelease, (CF o))
 {
     if (!o)
@@ -311,11 +306,6 @@ Id apple_string(const char *text)
     Id o = apple_make(STRING);
     o->text = xstrdup(text);
     return o;
-}
-
-DECLARED(long, CFErrorGetCode, (CF o))
-{
-    return apple_is_kind(o, ERROR, "CFErrorGetCode") ? 1 : 0;
 }
 
 DECLARED(CF, CFErrorCopyDescription, (CF o))
