@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/file.h"
 #include "runtime/chat/settings.h"
 #include "tools/anec/extras.h"
 

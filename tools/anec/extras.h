@@ -14,8 +14,8 @@ typedef struct Extras {
 MUST_USE bool extras_collect(Extras *e, const Inputs *in, const Plan *plan, Error *err);
 void extras_free(Extras *e);
 
-/* For the collectors. Reads FOLDER/NAME of at most `limit` bytes where it exists: *data is NULL otherwise. False
- * only on a read error. */
+/* For the collectors. Reads FOLDER/NAME of at most `limit` bytes where it exists: *data is NULL otherwise.
+ * False only on a read error. */
 MUST_USE bool extras_read(const char *folder, const char *name, size_t limit, char **data, size_t *size,
                           Error *err);
 /* E takes the malloc'ed data. */

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/file.h"
 #include "runtime/tokenizer/convert.h"
 #include "runtime/tokenizer/tokenizer.h"
 #include "tools/anec/extras.h"
