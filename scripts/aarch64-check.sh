@@ -38,7 +38,8 @@ fetch_libraries()
     mkdir -p "$build/apt/lists/partial" "$build/apt/archives/partial" "$build/sysroot" || return
     : >"$build/apt/status"
     apt update || return
-    (cd "$build/apt" && apt download libjansson-dev libutf8proc-dev libssl-dev libcurl4-openssl-dev) || return
+    (cd "$build/apt" && apt download libjansson-dev libutf8proc-dev libssl-dev libprotobuf-c-dev \
+        libcurl4-openssl-dev) || return
     for package in "$build"/apt/*.deb; do
         dpkg-deb -x "$package" "$build/sysroot" || return
     done
@@ -48,7 +49,7 @@ fetch_libraries()
 }
 
 if [ ! -e "$libraries/libcrypto.a" ] || [ ! -e "$libraries/libjansson.a" ] ||
-    [ ! -e "$libraries/libutf8proc.a" ]; then
+    [ ! -e "$libraries/libutf8proc.a" ] || [ ! -e "$libraries/libprotobuf-c.a" ]; then
     echo "aarch64-check: fetching the libraries for arm64 (libcurl: only its headers)"
     fetch_libraries || exit 2
 fi
