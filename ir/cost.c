@@ -37,7 +37,7 @@ static double filter_size(const Op *op)
     return w && w->rank > 1 && w->dim[0] > 0 ? elements(w) / (double)w->dim[0] : 0;
 }
 
-static double flops_of(const Op *op)
+double op_flops(const Op *op)
 {
     double out = op->results ? elements(op->result[0]->type) : 0;
     switch (op->code) {
@@ -85,7 +85,7 @@ Cost func_cost(const Func *f)
     for (const Op *op = f->first; op; op = op->next) {
         if (op->code == OP_CONST)
             continue;
-        c.flops += flops_of(op);
+        c.flops += op_flops(op);
         c.exact &= !op->results || known(op->result[0]->type);
         FOR_EACH_ARG(op, slot)
             c.weight_bytes += weight_bytes_of(*slot, op);

@@ -13,4 +13,7 @@ typedef struct Cost {
 
 Cost func_cost(const Func *f);
 
+/* Of one op; 0 where a shape is not known. */
+double op_flops(const Op *op);
+
 #endif

@@ -16,10 +16,16 @@ static const char *const library_path[LIBRARIES] = {
 static const char *const class_name[CLASSES] = {[CLASS_DESCRIPTOR] = "_ANEInMemoryModelDescriptor",
                                                 [CLASS_MODEL] = "_ANEInMemoryModel",
                                                 [CLASS_REQUEST] = "_ANERequest",
-                                                [CLASS_SURFACE_OBJECT] = "_ANEIOSurfaceObject"};
+                                                [CLASS_SURFACE_OBJECT] = "_ANEIOSurfaceObject",
+                                                [CLASS_CLIENT] = "_ANEClient",
+                                                [CLASS_STATS] = "_ANEPerformanceStats",
+                                                [CLASS_BUFFER] = "_ANEBuffer",
+                                                [CLASS_OUTPUT_SETS] = "_ANEIOSurfaceOutputSets",
+                                                [CLASS_CHAIN] = "_ANEChainingRequest",
+                                                [CLASS_INFO] = "_ANEDeviceInfo"};
 
 typedef struct MethodInfo {
-    char kind;
+    int kind;
     AneClass class;
     const char *selector, *encoding;
 } MethodInfo;
@@ -32,9 +38,15 @@ typedef struct MethodInfo {
     {kind, CLASS_##class, selector, CODE_##r "@:" CODE_##a CODE_##b CODE_##c},
 #define METHOD4(kind, class, selector, name, r, a, b, c, d)                                                  \
     {kind, CLASS_##class, selector, CODE_##r "@:" CODE_##a CODE_##b CODE_##c CODE_##d},
+#define METHOD5(kind, class, selector, name, r, a, b, c, d, e)                                               \
+    {kind, CLASS_##class, selector, CODE_##r "@:" CODE_##a CODE_##b CODE_##c CODE_##d CODE_##e},
 #define METHOD7(kind, class, selector, name, r, a, b, c, d, e, f, g)                                         \
     {kind, CLASS_##class, selector,                                                                          \
      CODE_##r "@:" CODE_##a CODE_##b CODE_##c CODE_##d CODE_##e CODE_##f CODE_##g},
+#define METHOD9(kind, class, selector, name, r, a, b, c, d, e, f, g, h, i)                                   \
+    {kind, CLASS_##class, selector,                                                                          \
+     CODE_##r "@:" CODE_##a CODE_##b CODE_##c CODE_##d CODE_##e CODE_##f CODE_##g CODE_##h CODE_##i},
+#define SETTER(kind, class, selector, name, a) {kind, CLASS_##class, selector, "v@:" CODE_##a},
 static const MethodInfo methods[METHODS] = {
 #include "runtime/ane/methods.def"
 };
@@ -155,10 +167,16 @@ static const char *encoding_of(const Apple *a, const MethodInfo *m)
 {
     Class class = a->class[m->class];
     Sel selector = a->selector[m - methods];
-    Method method = !class           ? NULL
-                    : m->kind == '+' ? a->class_getClassMethod(class, selector)
-                                     : a->class_getInstanceMethod(class, selector);
+    Method method = !class                         ? NULL
+                    : (m->kind & ~OPTIONAL) == '+' ? a->class_getClassMethod(class, selector)
+                                                   : a->class_getInstanceMethod(class, selector);
     return method ? a->method_getTypeEncoding(method) : NULL;
+}
+
+static bool method_fits(const Apple *a, const MethodInfo *m)
+{
+    const char *encoding = encoding_of(a, m);
+    return encoding && encodings_fit(encoding, m->encoding);
 }
 
 bool apple_report(const Apple *a, Text *out)
@@ -167,14 +185,17 @@ bool apple_report(const Apple *a, Text *out)
     for (int i = 0; i < METHODS; i++) {
         const MethodInfo *m = &methods[i];
         const char *encoding = encoding_of(a, m);
-        bool fits = encoding && encodings_fit(encoding, m->encoding);
-        text_printf(out, "%s %c[%s %s]: ", fits ? "ok  " : "FAIL", m->kind, class_name[m->class],
-                    m->selector);
+        bool fits = method_fits(a, m), optional = m->kind & OPTIONAL;
+        text_printf(out, "%s %c[%s %s]: ",
+                    fits       ? "ok  "
+                    : optional ? "less"
+                               : "FAIL",
+                    m->kind & ~OPTIONAL, class_name[m->class], m->selector);
         if (encoding)
             text_printf(out, "is %s, called as %s\n", encoding, m->encoding);
         else
             text_printf(out, a->class[m->class] ? "there is no such method\n" : "there is no such class\n");
-        fine &= fits;
+        fine &= fits || optional;
     }
     return fine;
 }
@@ -190,6 +211,8 @@ bool apple_open(Apple *a, const char *path, Error *err)
         a->class[i] = a->objc_getClass(class_name[i]);
     for (int i = 0; i < METHODS; i++)
         a->selector[i] = a->sel_registerName(methods[i].selector);
+    for (int i = 0; i < METHODS; i++)
+        a->usable[i] = (methods[i].kind & OPTIONAL) && method_fits(a, &methods[i]);
     bool fine = apple_report(a, &report);
     if (!fine) {
         const char *fault = strstr(text_cstr(&report), "FAIL");

@@ -24,6 +24,12 @@ typedef enum AneClass {
     CLASS_MODEL,
     CLASS_REQUEST,
     CLASS_SURFACE_OBJECT,
+    CLASS_CLIENT,
+    CLASS_STATS,
+    CLASS_BUFFER,
+    CLASS_OUTPUT_SETS,
+    CLASS_CHAIN,
+    CLASS_INFO,
     CLASSES
 } AneClass;
 
@@ -31,30 +37,34 @@ typedef enum AneClass {
 #define TYPE_ID Id
 #define TYPE_BOOL bool
 #define TYPE_UINT unsigned int
+#define TYPE_LONG int64_t
+#define TYPE_ULONG uint64_t
 #define TYPE_ERROR Id *
 #define TYPE_SURFACE Surface
 #define CODE_ID "@"
 #define CODE_BOOL "B"
 #define CODE_UINT "I"
+#define CODE_LONG "q"
+#define CODE_ULONG "Q"
 #define CODE_ERROR "^@"
 #define CODE_SURFACE "^{__IOSurface=}"
+
+/* Beside '+' or '-': the device opens without this method too (Apple.usable). */
+enum { OPTIONAL = 0x100 };
 
 #define METHOD0(kind, class, selector, name, r) SEND_##name,
 #define METHOD1(kind, class, selector, name, r, a) SEND_##name,
 #define METHOD2(kind, class, selector, name, r, a, b) SEND_##name,
 #define METHOD3(kind, class, selector, name, r, a, b, c) SEND_##name,
 #define METHOD4(kind, class, selector, name, r, a, b, c, d) SEND_##name,
+#define METHOD5(kind, class, selector, name, r, a, b, c, d, e) SEND_##name,
 #define METHOD7(kind, class, selector, name, r, a, b, c, d, e, f, g) SEND_##name,
+#define METHOD9(kind, class, selector, name, r, a, b, c, d, e, f, g, h, i) SEND_##name,
+#define SETTER(kind, class, selector, name, a) SEND_##name,
 typedef enum AneMethod {
 #include "runtime/ane/methods.def"
     METHODS
 } AneMethod;
-#undef METHOD0
-#undef METHOD1
-#undef METHOD2
-#undef METHOD3
-#undef METHOD4
-#undef METHOD7
 
 typedef struct Apple {
 #define SYMBOL(library, result, name, parameters) result(*name) parameters;
@@ -67,6 +77,7 @@ typedef struct Apple {
         surface_format;
     Class class[CLASSES];
     Sel selector[METHODS];
+    bool usable[METHODS]; /* of the optional ones: it is there, and takes what we give */
 } Apple;
 
 /* Opens the libraries and looks everything up. Fails where one is missing, with the reason, and where a
@@ -74,7 +85,8 @@ typedef struct Apple {
  * libraries with one file, or with this program itself where it is empty (tests); NULL: the system's. */
 MUST_USE bool apple_open(Apple *a, const char *path, Error *err);
 
-/* One line for each method: its encoding here, and ours. False where any is missing or does not fit. */
+/* One line for each method: its encoding here, and ours. False where any that is not optional is missing or
+ * does not fit. */
 bool apple_report(const Apple *a, Text *out);
 
 /* What a method is called through: objc_msgSend; in a build with ANEC_CHECK_CALLS its implementation itself,
@@ -118,6 +130,13 @@ static inline Function apple_call(const Apple *a, Id receiver, AneMethod method)
         return CALL(name, TYPE_##r(*)(Id, Sel, TYPE_##A, TYPE_##B, TYPE_##C, TYPE_##D),                      \
                     (self, a->selector[SEND_##name], p, q, s, t));                                           \
     }
+#define METHOD5(kind, class, selector_, name, r, A, B, C, D, E)                                              \
+    static inline TYPE_##r name(const Apple *a, Id self, TYPE_##A p, TYPE_##B q, TYPE_##C s, TYPE_##D t,     \
+                                TYPE_##E u)                                                                  \
+    {                                                                                                        \
+        return CALL(name, TYPE_##r(*)(Id, Sel, TYPE_##A, TYPE_##B, TYPE_##C, TYPE_##D, TYPE_##E),            \
+                    (self, a->selector[SEND_##name], p, q, s, t, u));                                        \
+    }
 #define METHOD7(kind, class, selector_, name, r, A, B, C, D, E, F, G)                                        \
     static inline TYPE_##r name(const Apple *a, Id self, TYPE_##A p, TYPE_##B q, TYPE_##C s, TYPE_##D t,     \
                                 TYPE_##E u, TYPE_##F v, TYPE_##G w)                                          \
@@ -127,13 +146,21 @@ static inline Function apple_call(const Apple *a, Id receiver, AneMethod method)
             TYPE_##r(*)(Id, Sel, TYPE_##A, TYPE_##B, TYPE_##C, TYPE_##D, TYPE_##E, TYPE_##F, TYPE_##G),      \
             (self, a->selector[SEND_##name], p, q, s, t, u, v, w));                                          \
     }
+#define METHOD9(kind, class, selector_, name, r, A, B, C, D, E, F, G, H, I)                                  \
+    static inline TYPE_##r name(const Apple *a, Id self, TYPE_##A p, TYPE_##B q, TYPE_##C s, TYPE_##D t,     \
+                                TYPE_##E u, TYPE_##F v, TYPE_##G w, TYPE_##H x, TYPE_##I y)                  \
+    {                                                                                                        \
+        return CALL(name,                                                                                    \
+                    TYPE_##r(*)(Id, Sel, TYPE_##A, TYPE_##B, TYPE_##C, TYPE_##D, TYPE_##E, TYPE_##F,         \
+                                TYPE_##G, TYPE_##H, TYPE_##I),                                               \
+                    (self, a->selector[SEND_##name], p, q, s, t, u, v, w, x, y));                            \
+    }
+#define SETTER(kind, class, selector_, name, A)                                                              \
+    static inline void name(const Apple *a, Id self, TYPE_##A p)                                             \
+    {                                                                                                        \
+        CALL(name, void (*)(Id, Sel, TYPE_##A), (self, a->selector[SEND_##name], p));                        \
+    }
 #include "runtime/ane/methods.def"
-#undef METHOD0
-#undef METHOD1
-#undef METHOD2
-#undef METHOD3
-#undef METHOD4
-#undef METHOD7
 #undef CALL
 
 /* The class itself as the receiver of its + methods. */

@@ -1,4 +1,4 @@
-#include "runtime/ane/program.h"
+#include "runtime/ane/inside.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,22 +9,8 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "runtime/ane/failure.h"
-#include "runtime/ane/surface.h"
 
-enum { QOS = 21, IDENTIFIER = 256, PATH = 1024, TRIES = 6, FIRST_WAIT_MS = 100 };
-
-struct AneProgram {
-    AneEngine *engine;
-    char identifier[IDENTIFIER];
-    int users;
-    char *folder;
-    Id model, request;
-    bool loaded;
-    AnePort *input, *output; /* copies; the names are not kept */
-    int inputs, outputs;
-    AneSurface *in, *out;
-    UT_hash_handle hh;
-};
+enum { PATH = 1024, TRIES = 6, FIRST_WAIT_MS = 100 };
 
 static void wait_ms(long ms)
 {
@@ -32,9 +18,9 @@ static void wait_ms(long ms)
     nanosleep(&t, NULL);
 }
 
-static CF no_options(const Apple *a)
+CF ane_no_options(const Apple *a)
 {
-    return cf_dictionary(a, NULL, NULL, 0); /* @{}: nil crashes */
+    return cf_dictionary(a, NULL, NULL, 0);
 }
 
 /* ---- the folder that the compiler reads ---- */
@@ -55,7 +41,7 @@ static bool make_folder(const char *path, Error *err)
     return mkdir(path, 0700) == 0 || errno == EEXIST || error_set_errno(err, errno, "cannot make %s", path);
 }
 
-static bool write_file(const AneProgram *p, const AneFile *f, Error *err)
+bool ane_write_file(const AneProgram *p, const AneFile *f, Error *err)
 {
     char *path = path_of(p, f->path, err);
     if (!path)
@@ -73,9 +59,9 @@ static bool write_folder(const AneProgram *p, const AneSource *s, Error *err)
     if (file_exists(p->folder) && !dir_remove(p->folder, err))
         return false;
     AneFile mil = {"@model_path/model.mil", s->mil, s->mil_size};
-    bool ok = make_folder(p->folder, err) && write_file(p, &mil, err);
+    bool ok = make_folder(p->folder, err) && ane_write_file(p, &mil, err);
     for (int i = 0; ok && i < s->files; i++)
-        ok = write_file(p, &s->file[i], err);
+        ok = ane_write_file(p, &s->file[i], err);
     return ok;
 }
 
@@ -128,7 +114,7 @@ static bool make_model(AneProgram *p, const AneSource *s, Error *err)
     if (!model)
         return error_set(err, "the framework makes no %s of this program",
                          descriptor ? "model" : "descriptor");
-    return cf_text(a, (CF)model_id(a, model), p->identifier, IDENTIFIER) ||
+    return cf_text(a, (CF)model_id(a, model), p->identifier, ANE_IDENTIFIER) ||
            error_set(err, "the framework gives the program no identifier");
 }
 
@@ -145,24 +131,24 @@ static bool compile(AneProgram *p, Error *err)
                          "this process has compiled %d programs, and the system allows few more: "
                          "start it again, or compile for fewer buckets",
                          e->compiles);
-    CF options = no_options(a);
+    CF options = ane_no_options(a);
     Id failure = NULL;
     e->compiles++;
-    bool ok = model_compile(a, p->model, QOS, (Id)(uintptr_t)options, &failure);
+    bool ok = model_compile(a, p->model, ANE_QOS, (Id)(uintptr_t)options, &failure);
     cf_release(a, options);
     return ok || failure_tell(a, failure, "compiling", err);
 }
 
 /* Once more after any failure, and with growing pauses while the engine is busy. */
-static bool load(AneProgram *p, Error *err)
+bool ane_load(AneProgram *p, Error *err)
 {
     const Apple *a = &p->engine->apple;
-    CF options = no_options(a);
+    CF options = ane_no_options(a);
     Id failure = NULL;
     long wait = FIRST_WAIT_MS;
     for (int i = 0; i < TRIES && !p->loaded; i++, wait *= 2) {
         failure = NULL;
-        p->loaded = model_load(a, p->model, QOS, (Id)(uintptr_t)options, &failure);
+        p->loaded = model_load(a, p->model, ANE_QOS, (Id)(uintptr_t)options, &failure);
         if (p->loaded || (i > 0 && !failure_is_transient(a, failure)))
             break;
         wait_ms(wait);
@@ -174,9 +160,9 @@ static bool load(AneProgram *p, Error *err)
 /* ---- surfaces and request ---- */
 
 static bool open_surfaces(const Apple *a, CF attributes, bool output, const AnePort *port, int count,
-                          AneSurface *s, Error *err)
+                          size_t unit, AneSurface *s, Error *err)
 {
-    surface_layout(a, attributes, output, port, count, s);
+    surface_layout(a, attributes, output, port, count, unit, s);
     for (int i = 0; i < count; i++)
         if (!surface_open(a, &s[i], err))
             return error_prefix(err, "%s", port[i].name);
@@ -200,30 +186,39 @@ static void arrays_of(const Apple *a, const AneSurface *s, int count, CF *object
     free(index);
 }
 
-static bool make_request(AneProgram *p, Error *err)
+Id ane_make_request(const AneProgram *p, Id weights, Id statistics, Error *err)
 {
     const Apple *a = &p->engine->apple;
     CF in, in_index, out, out_index, procedure = cf_number(a, 0);
     arrays_of(a, p->in, p->inputs, &in, &in_index);
     arrays_of(a, p->out, p->outputs, &out, &out_index);
-    Id request =
-        request_make(a, apple_class(a, CLASS_REQUEST), (Id)(uintptr_t)in, (Id)(uintptr_t)in_index,
-                     (Id)(uintptr_t)out, (Id)(uintptr_t)out_index, NULL, NULL, (Id)(uintptr_t)procedure);
-    p->request = request ? a->objc_retain(request) : NULL;
+    Id request = request_make(a, apple_class(a, CLASS_REQUEST), (Id)(uintptr_t)in, (Id)(uintptr_t)in_index,
+                              (Id)(uintptr_t)out, (Id)(uintptr_t)out_index, weights, statistics,
+                              (Id)(uintptr_t)procedure);
     cf_release(a, in);
     cf_release(a, in_index);
     cf_release(a, out);
     cf_release(a, out_index);
     cf_release(a, procedure);
-    return request || error_set(err, "the framework makes no request");
+    if (!request)
+        error_set(err, "the framework makes no request");
+    return request;
+}
+
+static bool make_request(AneProgram *p, Error *err)
+{
+    Id request = ane_make_request(p, NULL, NULL, err);
+    p->request = request ? p->engine->apple.objc_retain(request) : NULL;
+    return request;
 }
 
 static bool bind(AneProgram *p, Error *err)
 {
     const Apple *a = &p->engine->apple;
     CF attributes = (CF)model_attributes(a, p->model);
-    return open_surfaces(a, attributes, false, p->input, p->inputs, p->in, err) &&
-           open_surfaces(a, attributes, true, p->output, p->outputs, p->out, err) && make_request(p, err);
+    return open_surfaces(a, attributes, false, p->input, p->inputs, p->surface_unit, p->in, err) &&
+           open_surfaces(a, attributes, true, p->output, p->outputs, p->surface_unit, p->out, err) &&
+           make_request(p, err);
 }
 
 /* ---- life ---- */
@@ -240,7 +235,7 @@ static void free_program(AneProgram *p)
     if (p->request)
         a->objc_release(p->request);
     if (p->loaded)
-        (void)model_unload(a, p->model, QOS, &failure);
+        (void)model_unload(a, p->model, ANE_QOS, &failure);
     if (p->model)
         a->objc_release(p->model);
     if (p->folder && file_exists(p->folder))
@@ -256,7 +251,8 @@ static void free_program(AneProgram *p)
 static AneProgram *new_program(AneEngine *e, const AneSource *s)
 {
     AneProgram *p = xcalloc(1, sizeof *p);
-    *p = (AneProgram){.engine = e, .users = 1, .inputs = s->inputs, .outputs = s->outputs};
+    *p = (AneProgram){
+        .engine = e, .users = 1, .inputs = s->inputs, .outputs = s->outputs, .surface_unit = s->surface_unit};
     p->input = xcalloc((size_t)s->inputs + 1, sizeof *p->input);
     p->output = xcalloc((size_t)s->outputs + 1, sizeof *p->output);
     p->in = xcalloc((size_t)s->inputs + 1, sizeof *p->in);
@@ -274,8 +270,8 @@ AneProgram *ane_program_open(AneEngine *e, const AneSource *s, Error *err)
     bool ok = make_model(p, s, err);
     if (ok)
         HASH_FIND_STR(e->program, p->identifier, known);
-    ok = ok && (known || (name_folder(p, err) && write_folder(p, s, err) && compile(p, err) && load(p, err) &&
-                          bind(p, err)));
+    ok = ok && (known || (name_folder(p, err) && write_folder(p, s, err) && compile(p, err) &&
+                          ane_load(p, err) && bind(p, err)));
     if (ok && !known)
         HASH_ADD_STR(e->program, identifier, p);
     if (!ok || known)
@@ -307,13 +303,13 @@ void ane_program_close(AneProgram *p)
 static bool evaluate(AneProgram *p, Error *err)
 {
     const Apple *a = &p->engine->apple;
-    CF options = no_options(a);
+    CF options = ane_no_options(a);
     Id failure = NULL;
     bool ok = false;
     long wait = FIRST_WAIT_MS;
     for (int i = 0; i < TRIES; i++, wait *= 2) {
         failure = NULL;
-        ok = model_evaluate(a, p->model, QOS, (Id)(uintptr_t)options, p->request, &failure);
+        ok = model_evaluate(a, p->model, ANE_QOS, (Id)(uintptr_t)options, p->request, &failure);
         if (ok || !failure_is_transient(a, failure))
             break;
         wait_ms(wait);
@@ -322,16 +318,33 @@ static bool evaluate(AneProgram *p, Error *err)
     return ok || failure_tell(a, failure, "evaluating", err);
 }
 
-bool ane_program_run(AneProgram *p, const void *const *input, void *const *output, Error *err)
+bool ane_program_write(AneProgram *p, const void *const *input, Error *err)
+{
+    for (int i = 0; i < p->inputs; i++)
+        if (!surface_write(&p->engine->apple, &p->in[i], &p->input[i], input[i], err))
+            return false;
+    return true;
+}
+
+bool ane_program_read(AneProgram *p, void *const *output, Error *err)
+{
+    for (int i = 0; i < p->outputs; i++)
+        if (!surface_read(&p->engine->apple, &p->out[i], &p->output[i], output[i], err))
+            return false;
+    return true;
+}
+
+bool ane_program_evaluate(AneProgram *p, AneEvaluation *how, Error *err)
 {
     const Apple *a = &p->engine->apple;
     void *pool = a->objc_autoreleasePoolPush();
-    bool ok = true;
-    for (int i = 0; ok && i < p->inputs; i++)
-        ok = surface_write(a, &p->in[i], &p->input[i], input[i], err);
-    ok = ok && evaluate(p, err);
-    for (int i = 0; ok && i < p->outputs; i++)
-        ok = surface_read(a, &p->out[i], &p->output[i], output[i], err);
+    bool ok = how ? ane_evaluate_as(p, how, err) : evaluate(p, err);
     a->objc_autoreleasePoolPop(pool);
     return ok;
+}
+
+bool ane_program_run(AneProgram *p, const void *const *input, void *const *output, Error *err)
+{
+    return ane_program_write(p, input, err) && ane_program_evaluate(p, NULL, err) &&
+           ane_program_read(p, output, err);
 }

@@ -15,7 +15,7 @@ typedef struct AneEngine {
     AneProgram *program; /* hash by identifier: two programs of one text would share a folder */
 } AneEngine;
 
-enum { ANE_COMPILE_LIMIT = 110 };
+enum { ANE_COMPILE_LIMIT = 110, ANE_QOS = 21 };
 
 /* A weight file, as its BLOBFILE constants call it. */
 typedef struct AneFile {
@@ -38,6 +38,9 @@ typedef struct AneSource {
     int files;
     const AnePort *input, *output;
     int inputs, outputs;
+    /* Surfaces where the framework does not say what it wants; 0: 49152 bytes at the least, all of a side
+     * equal, which every known chip takes. Otherwise each has its own size, in multiples of this. */
+    size_t surface_unit;
 } AneSource;
 
 /* Compiles, unless the system still knows the program, and loads. The weight files must outlive it. The same
@@ -48,5 +51,35 @@ MUST_USE AneProgram *ane_program_open(AneEngine *e, const AneSource *source, Err
 MUST_USE bool ane_program_run(AneProgram *p, const void *const *input, void *const *output, Error *err);
 
 void ane_program_close(AneProgram *p); /* NULL is allowed */
+
+/* ---- the parts of ane_program_run, and what else the framework offers (tools/aneprobe/) ---- */
+
+/* How an evaluation is asked for. */
+typedef struct AneEvaluation {
+    unsigned qos;           /* 0..63 */
+    bool real_time;         /* by the client's real-time path, between begin and end of a task */
+    bool statistics;        /* asks for the hardware's own time */
+    const AneFile *weights; /* in a weights buffer, in place of those of the program; NULL: none */
+    uint64_t hardware_ns;   /* what it took, where `statistics` was asked and the framework told; else 0 */
+} AneEvaluation;
+
+MUST_USE bool ane_program_write(AneProgram *p, const void *const *input, Error *err);
+/* how: NULL for ANE_QOS and nothing else. */
+MUST_USE bool ane_program_evaluate(AneProgram *p, AneEvaluation *how, Error *err);
+MUST_USE bool ane_program_read(AneProgram *p, void *const *output, Error *err);
+
+/* Other contents for one of the weight files, of the same size: unloads, writes the file, loads. The program
+ * is as it was, but the engine may go on with the old weights. */
+MUST_USE bool ane_program_swap(AneProgram *p, const AneFile *file, Error *err);
+
+/* Whether the framework prepares a chain of two evaluations of this program, the first's outputs being the
+ * second's inputs. */
+MUST_USE bool ane_program_chain(AneProgram *p, Error *err);
+
+/* The name of the engine ("h16g") and of the system's build; "unknown" where the framework does not tell. */
+void ane_engine_name(const AneEngine *e, char *chip, char *build, size_t size);
+
+/* The framework's clock, in seconds from any moment. */
+double ane_engine_now(const AneEngine *e);
 
 #endif

@@ -21,16 +21,19 @@ static int64_t alphabetical_index(const AnePort *port, int count, int i)
     return before;
 }
 
-static void guess(const AnePort *port, int count, AneSurface *out)
+static void guess(const AnePort *port, int count, size_t unit, AneSurface *out)
 {
     size_t most = 0;
     for (int i = 0; i < count; i++) {
         size_t bytes = rounded(port[i].rows * port[i].row_bytes);
         most = bytes > most ? bytes : most;
     }
-    for (int i = 0; i < count; i++)
-        out[i] = (AneSurface){
-            .bytes = most, .stride = port[i].row_bytes, .index = alphabetical_index(port, count, i)};
+    for (int i = 0; i < count; i++) {
+        size_t bytes = port[i].rows * port[i].row_bytes;
+        out[i] = (AneSurface){.bytes = unit ? (bytes + unit - 1) / unit * unit : most,
+                              .stride = port[i].row_bytes,
+                              .index = alphabetical_index(port, count, i)};
+    }
 }
 
 /* Whether symbol is NAME, or NAME@output. */
@@ -91,10 +94,10 @@ static void take_size(const Apple *a, CF live, const AnePort *port, AneSurface *
     }
 }
 
-void surface_layout(const Apple *a, CF attributes, bool output, const AnePort *port, int count,
+void surface_layout(const Apple *a, CF attributes, bool output, const AnePort *port, int count, size_t unit,
                     AneSurface *out)
 {
-    guess(port, count, out);
+    guess(port, count, unit, out);
     take_indices(a, attributes, output, port, count, out);
     CF status = cf_dictionary_at(a, cf_find_array(a, attributes, "NetworkStatusList"), 0);
     CF live = cf_find_array(a, status, output ? "LiveOutputList" : "LiveInputList");

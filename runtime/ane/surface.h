@@ -14,8 +14,9 @@ typedef struct AneSurface {
 } AneSurface;
 
 /* The layout of `count` ports from a program's attributes, which may lack it: then names in alphabetical
- * order, rows without gaps, and one size for all that every known chip takes. */
-void surface_layout(const Apple *a, CF attributes, bool output, const AnePort *port, int count,
+ * order, rows without gaps, and one size for all that every known chip takes; or each its own, in multiples
+ * of `unit` bytes, where that is not 0. */
+void surface_layout(const Apple *a, CF attributes, bool output, const AnePort *port, int count, size_t unit,
                     AneSurface *out);
 
 /* Allocates what surface_layout has laid out. */

@@ -11,9 +11,14 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/half.h"
 #include "base/sha256.h"
 #include "frontend/mil/blob.h"
 #include "frontend/mil/mil.h"
+#include "ir/cost.h"
+#include "runtime/eval/engine.h"
+#include "tests/support/libbehaviour.h"
+#include "tests/support/libclient.h"
 
 /* ---- the engine's classes ---- */
 
@@ -96,12 +101,13 @@ static bool folder_is_right(Id self)
     return true;
 }
 
-/* fp16, and rows of whole 64 bytes: what every chip takes. */
+/* fp16, and rows of whole 64 bytes: what every chip takes; other rows where the script says so. */
 static bool shape_is_right(const Value *v)
 {
     const Type *t = v->type;
+    int64_t unit = behaviour()->last_axis > 0 ? (int64_t)behaviour()->last_axis : 32;
     return t->kind == TY_TENSOR && t->dtype == DT_FP16 && t->rank == 4 && t->dim[0] == 1 &&
-           t->dim[3] % 32 == 0;
+           (t->dim[3] % unit == 0 || behaviour()->padded_rows == FATE_IGNORED);
 }
 
 static bool func_is_right(const Func *f)
@@ -125,12 +131,14 @@ static bool parse(Id self)
     Diags none = {.quiet = true};
     self->module = mil_read(&source, &none);
     self->func = self->module ? module_find(self->module, "main") : NULL;
+    if (self->func)
+        behaviour_forget(module_find(self->module, "main"));
     /* spans of the module point into the text: it lives as long */
     Id keeper = apple_make(STRING);
     keeper->text = text;
     apple_hold(self, keeper);
     apple_release(keeper);
-    return self->func && func_is_right(self->func);
+    return self->func && func_is_right(self->func) && !behaviour_objection(self->func);
 }
 
 static bool options_are_right(unsigned qos, Id options)
@@ -146,8 +154,10 @@ static bool model_compile(Id self, Sel selector, unsigned qos, Id options, Id *e
         return false;
     if (standin_fails("compile"))
         return give_error(error, NULL);
-    if (++standin.compiles > (standin.limit ? standin.limit : 119))
+    int limit = standin.limit ? standin.limit : behaviour()->compiles > 0 ? (int)behaviour()->compiles : 119;
+    if (++standin.compiles > limit)
         return give_error(error, NULL); /* what the daemon does then: NO, and silence */
+    behaviour_pass(behaviour()->compile_ms * 1e3);
     if (!folder_is_right(self))
         return give_error(error, "InvalidMILProgram: the folder is not whole");
     if (!parse(self))
@@ -170,22 +180,94 @@ static bool find_blob(void *context, const char *path, uint64_t offset, DType dt
     return true;
 }
 
+static void put(Id dictionary_keys, Id dictionary_values, const char *key, Id value)
+{
+    Id k = apple_string(key);
+    apple_hold(dictionary_keys, k);
+    apple_hold(dictionary_values, value);
+    apple_release(k);
+    apple_release(value);
+}
+
+static Id dictionary_of(Id k, Id v)
+{
+    Id d =
+        (Id)(uintptr_t)CFDictionaryCreate(NULL, (const CF *)k->item, (const CF *)v->item, k->count,
+                                          &kCFTypeDictionaryKeyCallBacks, &kCFTypeDictionaryValueCallBacks);
+    apple_release(k);
+    apple_release(v);
+    return d;
+}
+
+/* The weight files as they lie in the folder now, in place of those that the descriptor was given. */
+static Id weights_on_disk(Id self)
+{
+    Id weights = self->item[1], k = apple_make(ARRAY), v = apple_make(ARRAY);
+    const char *temporary = getenv("TMPDIR");
+    for (int i = 0; i < weights->count; i++) {
+        Text path = {0};
+        Error err;
+        Id data = apple_make(DATA), file_k = apple_make(ARRAY), file_v = apple_make(ARRAY);
+        text_printf(&path, "%s/%s/%s", temporary ? temporary : "/tmp", self->text,
+                    weights->item[i]->text + strlen("@model_path/"));
+        if (!file_read(path.data, 0, &data->memory, &data->size, &err))
+            standin_complain("%s", err.text);
+        data->bytes = data->memory;
+        text_free(&path);
+        put(file_k, file_v, "data", data);
+        put(k, v, weights->item[i]->text, dictionary_of(file_k, file_v));
+    }
+    return dictionary_of(k, v);
+}
+
+/* Computes as the script says the chip does. */
+static Device *open_device(Id self, Error *err)
+{
+    const Profile *numerics = behaviour()->numerics;
+    self->engine = numerics && !self->engine ? engine_new(numerics) : self->engine;
+    return cpu_device_open(&(DeviceOptions){.threads = behaviour()->scripted ? 0 : 1, .engine = self->engine},
+                           err);
+}
+
+static bool make_kernel(Id self, Id weights, Error *err)
+{
+    BlobResolver blobs = {.find = find_blob, .context = weights};
+    self->device = open_device(self, err);
+    self->kernel = self->device ? device_compile(self->device, self->func, &blobs, err) : NULL;
+    return self->kernel;
+}
+
+static void drop_kernel(Id self)
+{
+    kernel_release(self->kernel);
+    device_close(self->device);
+    self->kernel = NULL;
+    self->device = NULL;
+}
+
 static bool model_load(Id self, Sel selector, unsigned qos, Id options, Id *error)
 {
-    Error err;
+    Error err = {{0}};
     if (!options_are_right(qos, options))
         return false;
     if (!self->compiled || self->loaded)
         standin_complain("a model is loaded that is not compiled, or twice");
     if (standin_fails("load"))
         return give_error(error, NULL);
-    BlobResolver blobs = {.find = find_blob, .context = self->item[1]};
     if (!self->func && !parse(self)) /* the system knew it */
         return give_error(error, "InvalidMILProgram");
-    self->device = cpu_device_open(&(DeviceOptions){.threads = 1}, &err);
-    self->kernel = self->device ? device_compile(self->device, self->func, &blobs, &err) : NULL;
-    if (!self->kernel)
+    bool again = self->kernel;
+    if (again && behaviour()->swap_file == FATE_REFUSED)
+        return give_error(error, "the program is not what was compiled");
+    bool from_disk = again && behaviour()->scripted && behaviour()->swap_file == FATE_WORKS;
+    Id weights = from_disk ? weights_on_disk(self) : apple_retain(self->item[1]);
+    drop_kernel(self);
+    bool ok = make_kernel(self, weights, &err);
+    apple_hold(self, weights); /* constants lie in it */
+    apple_release(weights);
+    if (!ok)
         return give_error(error, err.text);
+    behaviour_pass(behaviour()->load_ms * 1e3);
     self->loaded = true;
     standin.loads++;
     return true;
@@ -228,25 +310,6 @@ static size_t stride_of(const Port *p)
 static size_t rows_of(const Port *p)
 {
     return p->bytes / ((size_t)p->type->dim[3] * 2);
-}
-
-static void put(Id dictionary_keys, Id dictionary_values, const char *key, Id value)
-{
-    Id k = apple_string(key);
-    apple_hold(dictionary_keys, k);
-    apple_hold(dictionary_values, value);
-    apple_release(k);
-    apple_release(value);
-}
-
-static Id dictionary_of(Id k, Id v)
-{
-    Id d =
-        (Id)(uintptr_t)CFDictionaryCreate(NULL, (const CF *)k->item, (const CF *)v->item, k->count,
-                                          &kCFTypeDictionaryKeyCallBacks, &kCFTypeDictionaryValueCallBacks);
-    apple_release(k);
-    apple_release(v);
-    return d;
 }
 
 static Id list_of_one(Id item)
@@ -340,14 +403,25 @@ static Id request_with(Id self, Sel selector, Id in, Id in_index, Id out, Id out
     if (!side_is_right(in, in_index) || !side_is_right(out, out_index) ||
         !apple_is_kind(procedure, NUMBER, "the procedure") || standin_fails("request"))
         return NULL;
-    if (weights || stats)
-        standin_complain("a weights buffer or statistics that nothing reads");
-    Id o = apple_make(REQUEST);
-    apple_hold(o, in);
-    apple_hold(o, in_index);
-    apple_hold(o, out);
-    apple_hold(o, out_index);
+    if (weights && !apple_is_kind(weights, WRAPPER, "the weights buffer"))
+        return NULL;
+    if (stats && !apple_is_kind(stats, STATS, "the statistics"))
+        return NULL;
+    Id o = apple_make(REQUEST), part[] = {in, in_index, out, out_index, weights, stats};
+    for (int i = 0; i < 6; i++)
+        apple_hold(o, part[i]);
     return apple_autorelease(o);
+}
+
+/* The least size, and one size for all of a side: where names are not told. */
+static bool surface_is_right(Id s, size_t first_size)
+{
+    const Behaviour *b = behaviour();
+    size_t least = b->surface_bytes > 0 ? (size_t)b->surface_bytes : b->scripted ? 0 : 49152;
+    bool strict = !b->scripted || b->unequal_surfaces == FATE_REFUSED;
+    if (standin.named)
+        return true;
+    return (s->size >= least || b->small_surface == FATE_IGNORED) && (s->size == first_size || !strict);
 }
 
 /* Dense memory for each port, filled from the surfaces of a side; false where one does not fit. */
@@ -361,10 +435,8 @@ static bool take_side(Id model, Id request, bool output, PortData *data, Id *sur
         if (port < 0 || data[port].data)
             return false;
         const Port *p = &model->kernel->port[port];
-        size_t least = standin.named ? stride_of(p) * rows_of(p) : 49152;
         first_size = first_size ? first_size : s->size;
-        if (s->size < least || s->size < stride_of(p) * rows_of(p) || s->locks ||
-            (!standin.named && s->size != first_size))
+        if (s->size < stride_of(p) * rows_of(p) || s->locks || !surface_is_right(s, first_size))
             return false;
         data[port] = (PortData){xcalloc(p->bytes, 1), p->bytes};
         surface[port] = s;
@@ -380,6 +452,21 @@ static void copy(const Port *p, char *dense, char *surface, bool out)
                row);
 }
 
+/* What the script's chip gets wrong. */
+static void spoil(Id self, int port, Id surface, PortData *data)
+{
+    const Behaviour *b = behaviour();
+    const Port *p = &self->kernel->port[port];
+    uint16_t *out = data->data;
+    size_t n = data->bytes / sizeof *out;
+    bool rows = b->last_axis > 0 && p->type->dim[3] % (int64_t)b->last_axis;
+    bool zeros = (b->right_outputs > 0 && port - self->func->params >= (int)b->right_outputs) ||
+                 (surface->size < (size_t)b->surface_bytes && !standin.named) || rows;
+    bool wrong = behaviour_is_wrong(self->func);
+    for (size_t i = 0; i < n && (zeros || wrong); i++)
+        out[i] = zeros ? 0 : half_from_float(1.5f * half_to_float(out[i]) + 0.25f);
+}
+
 static bool evaluate(Id self, Id request)
 {
     Error err;
@@ -391,9 +478,12 @@ static bool evaluate(Id self, Id request)
         ok = data[i].data != NULL;
     for (int i = 0; ok && i < self->func->params; i++)
         copy(&k->port[i], data[i].data, surface[i]->memory, false);
-    ok = ok && device_run(k, data, k->ports, NULL, &err);
-    for (int i = self->func->params; ok && i < k->ports; i++)
+    bool worth = behaviour()->execute_flops <= 0 || func_cost(self->func).flops <= behaviour()->execute_flops;
+    ok = ok && (!worth || device_run(k, data, k->ports, NULL, &err));
+    for (int i = self->func->params; ok && i < k->ports; i++) {
+        spoil(self, i, surface[i], &data[i]);
         copy(&k->port[i], data[i].data, surface[i]->memory, true);
+    }
     for (int i = 0; i < k->ports; i++)
         free(data[i].data);
     free(data);
@@ -401,18 +491,63 @@ static bool evaluate(Id self, Id request)
     return ok;
 }
 
-static bool model_evaluate(Id self, Sel selector, unsigned qos, Id options, Id request, Id *error)
+/* With the first weight file's bytes from the request's buffer, where the script's chip heeds it. */
+static bool evaluate_with(Id self, Id request)
 {
-    if (!options_are_right(qos, options) || !apple_is_kind(request, REQUEST, "the request"))
+    Error err;
+    Id buffer = request->item[4], weights = self->item[1];
+    if (!buffer || behaviour()->weights_buffer != FATE_WORKS || !behaviour()->scripted || !weights->count)
+        return evaluate(self, request);
+    Id data = apple_lookup(weights->item[weights->count], "data");
+    const void *old = data->bytes;
+    if (buffer->item[0]->size < data->size)
         return false;
+    data->bytes = buffer->item[0]->memory;
+    drop_kernel(self);
+    bool ok = make_kernel(self, weights, &err) && evaluate(self, request);
+    data->bytes = old;
+    drop_kernel(self);
+    return make_kernel(self, weights, &err) && ok;
+}
+
+static bool evaluate_at(Id self, unsigned qos, bool real_time, Id request, Id *error)
+{
+    const Behaviour *b = behaviour();
     if (!self->loaded)
         standin_complain("a model is evaluated that is not loaded");
     if (standin_fails("evaluate"))
         return give_error(error, NULL);
     standin.evaluations++;
-    return (self->loaded && evaluate(self, request)) ||
-           give_error(error,
-                      "ANEProgramProcessRequestDirect() Failed with status=0x1d : Program Inference error");
+    if (request->item[4] && b->weights_buffer == FATE_REFUSED)
+        return give_error(error, "the weights buffer needs an entitlement");
+    if (!self->loaded || !evaluate_with(self, request))
+        return give_error(
+            error, "ANEProgramProcessRequestDirect() Failed with status=0x1d : Program Inference error");
+    behaviour_pass(behaviour_time_us(self->func, qos, real_time));
+    if (request->item[5] && b->statistics == FATE_WORKS)
+        request->item[5]->number = (int64_t)(behaviour_hardware_us(self->func) * 1e3);
+    return true;
+}
+
+static bool model_evaluate(Id self, Sel selector, unsigned qos, Id options, Id request, Id *error)
+{
+    if (!options_are_right(qos, options) || !apple_is_kind(request, REQUEST, "the request"))
+        return false;
+    if (qos < behaviour()->qos_least || qos > behaviour()->qos_most)
+        return give_error(error, "this quality of service is not for you");
+    return evaluate_at(self, qos, false, request, error);
+}
+
+/* ---- what is optional: libclient.c ---- */
+
+bool standin_evaluate_real_time(Id model, Id request, Id *error)
+{
+    return evaluate_at(model, 0, true, request, error);
+}
+
+bool standin_error(Id *error, const char *text)
+{
+    return give_error(error, text);
 }
 
 /* ---- the runtime ---- */
@@ -440,8 +575,29 @@ static const MethodDouble methods[] = {
     {'+', "_ANERequest",
      "requestWithInputs:inputIndices:outputs:outputIndices:weightsBuffer:perfStats:procedureIndex:",
      "@72@0:8@16@24@32@40@48@56@64", IMP(request_with)},
+    {'-', "_ANEInMemoryModel", "model", "@16@0:8", IMP(client_model)},
+    {'-', "_ANEInMemoryModel", "setPerfStatsMask:", "v20@0:8I16", IMP(client_set_mask)},
+    {'+', "_ANEClient", "sharedConnection", "@16@0:8", IMP(client_shared)},
+    {'-', "_ANEClient", "beginRealTimeTask", "B16@0:8", IMP(client_begin)},
+    {'-', "_ANEClient", "endRealTimeTask", "B16@0:8", IMP(client_end)},
+    {'-', "_ANEClient", "evaluateRealTimeWithModel:options:request:error:", "B48@0:8@16@24@32^@40",
+     IMP(client_evaluate)},
+    {'-', "_ANEClient", "prepareChainingWithModel:options:chainingReq:qos:error:", "B52@0:8@16@24@32I40^@44",
+     IMP(client_prepare)},
+    {'+', "_ANEPerformanceStats", "statsWithHardwareExecutionNS:", "@24@0:8Q16", IMP(stats_with)},
+    {'-', "_ANEPerformanceStats", "hwExecutionTime", "Q16@0:8", IMP(stats_time)},
+    {'+', "_ANEBuffer", "bufferWithIOSurfaceObject:symbolIndex:source:", "@40@0:8@16@24q32",
+     IMP(buffer_with)},
+    {'+', "_ANEIOSurfaceOutputSets", "objectWithstatsSurRef:outputBuffer:", "@32@0:8^{__IOSurface=}16@24",
+     IMP(output_sets_with)},
+    {'+', "_ANEChainingRequest",
+     "chainingRequestWithInputs:outputSets:lbInputSymbolId:lbOutputSymbolId:procedureIndex:signalEvents:"
+     "transactionHandle:fwEnqueueDelay:memoryPoolId:",
+     "@88@0:8@16@24@32@40@48@56@64@72@80", IMP(chain_with)},
+    {'+', "_ANEDeviceInfo", "aneArchitectureType", "@16@0:8", IMP(info_architecture)},
+    {'+', "_ANEDeviceInfo", "buildVersion", "@16@0:8", IMP(info_build)},
 };
-enum { DOUBLES = sizeof methods / sizeof *methods, CLASSES = 5 };
+enum { DOUBLES = sizeof methods / sizeof *methods, CLASSES = 11 };
 
 struct objc_class {
     const char *name;
@@ -450,7 +606,13 @@ static struct objc_class classes[CLASSES] = {{"NSObject"},
                                              {"_ANEInMemoryModelDescriptor"},
                                              {"_ANEInMemoryModel"},
                                              {"_ANEIOSurfaceObject"},
-                                             {"_ANERequest"}};
+                                             {"_ANERequest"},
+                                             {"_ANEClient"},
+                                             {"_ANEPerformanceStats"},
+                                             {"_ANEBuffer"},
+                                             {"_ANEIOSurfaceOutputSets"},
+                                             {"_ANEChainingRequest"},
+                                             {"_ANEDeviceInfo"}};
 
 Class standin_class(Kind kind)
 {
@@ -458,6 +620,8 @@ Class standin_class(Kind kind)
                     : kind == MODEL    ? 2
                     : kind == WRAPPER  ? 3
                     : kind == REQUEST  ? 4
+                    : kind == CLIENT   ? 5
+                    : kind == STATS    ? 6
                                        : 0];
 }
 
@@ -497,7 +661,8 @@ static const MethodDouble *find_method(Class class, Sel selector, char kind)
     for (int i = 0; i < DOUBLES; i++)
         if ((const void *)selector == (const void *)methods[i].selector &&
             strcmp(class->name, methods[i].class) == 0 && (!kind || kind == methods[i].kind) &&
-            !(standin.hide && strcmp(standin.hide, methods[i].selector) == 0))
+            !(standin.hide && strcmp(standin.hide, methods[i].selector) == 0) &&
+            !client_lacks(methods[i].class, methods[i].selector))
             return &methods[i];
     return NULL;
 }

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "runtime/eval/engine.h"
+#include "tests/support/libbehaviour.h"
 
 Standin standin;
 
@@ -91,6 +93,7 @@ void apple_release(Id o)
         standin_complain("a surface is released while it is locked");
     kernel_release(o->kernel);
     device_close(o->device);
+    engine_free(o->engine);
     module_free(o->module);
     free(o->item);
     free(o->text);
@@ -122,6 +125,11 @@ Id apple_autorelease(Id o)
     if (pool_count < POOLED)
         pooled[pool_count++] = o;
     return o;
+}
+
+DECLARED(uint64_t, clock_gettime_nsec_np, (int clock))
+{
+    return behaviour_now();
 }
 
 void *objc_autoreleasePoolPush(void);

@@ -18,7 +18,9 @@ typedef enum Kind {
     WRAPPER,
     DESCRIPTOR,
     MODEL,
-    REQUEST
+    REQUEST,
+    CLIENT,
+    STATS
 } Kind;
 
 typedef struct objc_class *Class;
@@ -49,6 +51,7 @@ struct objc_object {
     const Func *func;
     Device *device;
     Kernel *kernel;
+    struct Engine *engine;
     bool compiled, loaded;
 };
 struct __IOSurface {

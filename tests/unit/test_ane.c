@@ -4,7 +4,7 @@
 
 #include "base/half.h"
 #include "frontend/mil/mil.h"
-#include "runtime/ane/objc.h"
+#include "runtime/ane/program.h"
 #include "runtime/device.h"
 #include "tests/support/libane.h"
 #include "tests/unit/check.h"
@@ -226,6 +226,72 @@ static void test_budget(void)
     check_clean("budget");
 }
 
+/* ---- what is optional ---- */
+
+static const AnePort ports[] = {{"b", C, S * 2}, {"a", C, S * 2}},
+                     outs[] = {{"d", C, S * 2}, {"c", C, S * 2}};
+
+static AneProgram *open_program(AneEngine *e, Error *err)
+{
+    AneSource source = {.name = "main",
+                        .mil = mil,
+                        .mil_size = strlen(mil),
+                        .input = ports,
+                        .output = outs,
+                        .inputs = 2,
+                        .outputs = 2};
+    *e = (AneEngine){0};
+    return apple_open(&e->apple, "", err) ? ane_program_open(e, &source, err) : NULL;
+}
+
+/* Each of the special ways, once; then the same without the method that it needs. */
+static void test_special(const char *hide, bool real_time, bool statistics, bool chain)
+{
+    AneEngine e;
+    Error err = {{0}};
+    standin_reset();
+    standin.hide = hide;
+    AneProgram *p = open_program(&e, &err);
+    CHECK_TOLD(p != NULL, "%s", err.text);
+    AneEvaluation how = {.qos = 9, .real_time = real_time, .statistics = statistics};
+    bool ok = p && (chain ? ane_program_chain(p, &err) : ane_program_evaluate(p, &how, &err));
+    CHECK_TOLD(ok == !hide, "without %s: %s", hide ? hide : "nothing", err.text);
+    CHECK_TOLD(ok || strstr(err.text, "this system's framework has no"), "%s", err.text);
+    ane_program_close(p);
+    check_clean(hide ? hide : "special");
+}
+
+static void test_specials(void)
+{
+    test_special(NULL, false, false, false);
+    test_special(NULL, true, false, false);
+    test_special(NULL, false, true, false);
+    test_special(NULL, true, true, false);
+    test_special(NULL, false, false, true);
+    test_special("evaluateRealTimeWithModel:options:request:error:", true, false, false);
+    test_special("_ANEClient", true, false, false);
+    test_special("_ANEPerformanceStats", false, true, false);
+    test_special("_ANEChainingRequest", false, false, true);
+    test_special("_ANEBuffer", false, false, true);
+}
+
+static void test_names(void)
+{
+    AneEngine e;
+    Error err;
+    char chip[32], build[32];
+    standin_reset();
+    ane_program_close(open_program(&e, &err));
+    ane_engine_name(&e, chip, build, sizeof chip);
+    CHECK_TEXT(chip, "stand-in");
+    CHECK(ane_engine_now(&e) > 0);
+    standin.hide = "_ANEDeviceInfo";
+    ane_program_close(open_program(&e, &err));
+    ane_engine_name(&e, chip, build, sizeof chip);
+    CHECK_TEXT(chip, "unknown");
+    check_clean("names");
+}
+
 static void test_report(void)
 {
     Apple a;
@@ -252,6 +318,8 @@ int main(void)
     test_hidden("_ANERequest");
     test_hidden("evaluateWithQoS:options:request:error:");
     test_encodings();
+    test_specials();
+    test_names();
     test_budget();
     return check_report();
 }
