@@ -52,6 +52,9 @@ typedef struct Kernels {
     /* y[m] = W[m,k] . x[k] */
     void (*matvec_f16)(float *y, const uint16_t *w, size_t ldw, const float *x, size_t m, size_t k);
     void (*matvec_f32)(float *y, const float *w, size_t ldw, const float *x, size_t m, size_t k);
+    /* y[2m] = the products of m rows at w, then of m rows at w2: two places are read from memory at once. */
+    void (*matvec_pair_f16)(float *y, const uint16_t *w, const uint16_t *w2, size_t ldw, const float *x,
+                            size_t m, size_t k);
     /* y[n] = p[m] . V[m,n]: rows of V weighted by p. */
     void (*sum_rows_f16)(float *y, const uint16_t *v, size_t ldv, const float *p, size_t m, size_t n);
 
@@ -89,6 +92,13 @@ typedef struct Kernels {
     /* One block of nr queries of an attention head after the product K^T Q: S[m,nr] (aligned to 64
      * bytes) becomes exp(scale * S - max over the column), sum[nr] the column's sum. */
     void (*softmax_block)(float *s, float *sum, float scale, size_t m);
+
+    /* Loads n floats in order, asking for what comes `ahead` of them (0: not); the result means nothing. */
+    float (*read)(const float *p, size_t n, size_t ahead);
+    /* `n` rounds of multiply-adds in registers alone, enough of them at once to hide their latency: what a
+     * core can compute at the most. chain_flops is what a round computes; the result means nothing. */
+    float (*fma_chains)(float x, size_t n);
+    int chain_flops;
 } Kernels;
 
 /* The best level this CPU has, or the one the environment variable ANEC_CPU names (ref, neon, avx2,

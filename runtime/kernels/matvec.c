@@ -1,7 +1,7 @@
 /* Products with one vector: bound by how fast the weights can be read. */
 #include "runtime/kernels/compute.h"
 
-enum { ROWS = 64 };
+enum { ROWS = 64, HALF = ROWS / 2 };
 
 typedef struct Matvec {
     const Kernels *kernels;
@@ -11,14 +11,10 @@ typedef struct Matvec {
     const float *x;
 } Matvec;
 
-/* Rows [row, row + n) of one layer, n <= ROWS. */
-static void some_rows(const Kernels *k, const Linear *l, size_t row, size_t n, const float *x, float *y)
+/* y[0..n) of rows [row, row + n), n <= ROWS, from their products. */
+static void finish_rows(const Kernels *k, const Linear *l, size_t row, size_t n, float *sum, float *y)
 {
-    float sum[ROWS], bias[ROWS];
-    if (l->w.half)
-        k->matvec_f16(sum, (const uint16_t *)l->w.data + row * l->ldw, l->ldw, x, n, l->k);
-    else
-        k->matvec_f32(sum, (const float *)l->w.data + row * l->ldw, l->ldw, x, n, l->k);
+    float bias[ROWS];
     if (l->bias.data) {
         operand_floats(k, l->bias, row, n, bias);
         k->add(sum, sum, bias, n);
@@ -28,15 +24,44 @@ static void some_rows(const Kernels *k, const Linear *l, size_t row, size_t n, c
     k->map[l->map](y + row, sum, n);
 }
 
+static void some_rows(const Kernels *k, const Linear *l, size_t row, size_t n, const float *x, float *y)
+{
+    float sum[ROWS];
+    if (l->w.half)
+        k->matvec_f16(sum, (const uint16_t *)l->w.data + row * l->ldw, l->ldw, x, n, l->k);
+    else
+        k->matvec_f32(sum, (const float *)l->w.data + row * l->ldw, l->ldw, x, n, l->k);
+    finish_rows(k, l, row, n, sum, y);
+}
+
+/* n <= HALF rows from `row` on and as many from `other` on. */
+static void two_places(const Kernels *k, const Linear *l, size_t row, size_t other, size_t n, const float *x,
+                       float *y)
+{
+    float sum[ROWS];
+    const uint16_t *w = l->w.data;
+    k->matvec_pair_f16(sum, w + row * l->ldw, w + other * l->ldw, l->ldw, x, n, l->k);
+    finish_rows(k, l, row, n, sum, y);
+    finish_rows(k, l, other, n, sum + n, y);
+}
+
+/* Rows [row, end): both halves side by side, then what is left of an odd number. */
+static void rows_part(const Kernels *k, const Linear *l, size_t row, size_t end, const float *x, float *y)
+{
+    size_t half = l->w.half ? (end - row) / 2 : 0;
+    for (size_t i = 0; i < half; i += HALF)
+        two_places(k, l, row + i, row + half + i, least(HALF, half - i), x, y);
+    for (row += 2 * half; row < end; row += ROWS)
+        some_rows(k, l, row, least(ROWS, end - row), x, y);
+}
+
 static void matvec_part(void *ctx, int index, int count)
 {
     const Matvec *mv = ctx;
     for (int i = 0; i < mv->count; i++) {
-        const Linear *l = &mv->layers[i];
         size_t row, end;
-        pool_range(l->m, 4, index, count, &row, &end);
-        for (; row < end; row += ROWS)
-            some_rows(mv->kernels, l, row, least(ROWS, end - row), mv->x, mv->ys[i]);
+        pool_range(mv->layers[i].m, 4, index, count, &row, &end);
+        rows_part(mv->kernels, &mv->layers[i], row, end, mv->x, mv->ys[i]);
     }
 }
 

@@ -99,6 +99,13 @@ static void ref_matvec_f16(float *y, const uint16_t *w, size_t ldw, const float 
     }
 }
 
+static void ref_matvec_pair_f16(float *y, const uint16_t *w, const uint16_t *w2, size_t ldw, const float *x,
+                                size_t m, size_t k)
+{
+    ref_matvec_f16(y, w, ldw, x, m, k);
+    ref_matvec_f16(y + m, w2, ldw, x, m, k);
+}
+
 static void ref_matvec_f32(float *y, const float *w, size_t ldw, const float *x, size_t m, size_t k)
 {
     for (size_t i = 0; i < m; i++) {
@@ -246,6 +253,27 @@ static void ref_pack_columns(float *b, const float *x, size_t ldx, size_t k, siz
             b[p * NR + j] = j < n ? x[p * ldx + j] : 0;
 }
 
+static float ref_read(const float *p, size_t n, size_t ahead)
+{
+    float sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += p[i];
+    return sum;
+}
+
+enum { CHAINS = 8 };
+
+static float ref_fma_chains(float x, size_t n)
+{
+    float sum[CHAINS] = {0, 1, 2, 3, 4, 5, 6, 7}, all = 0;
+    for (size_t round = 0; round < n; round++)
+        for (int i = 0; i < CHAINS; i++)
+            sum[i] = sum[i] * x + (1 - x);
+    for (int i = 0; i < CHAINS; i++)
+        all += sum[i];
+    return all;
+}
+
 void kernels_init_ref(Kernels *k)
 {
     *k = (Kernels){
@@ -267,6 +295,7 @@ void kernels_init_ref(Kernels *k)
         .scale = ref_scale,
         .matvec_f16 = ref_matvec_f16,
         .matvec_f32 = ref_matvec_f32,
+        .matvec_pair_f16 = ref_matvec_pair_f16,
         .sum_rows_f16 = ref_sum_rows_f16,
         .softmax_row = ref_softmax_row,
         .layer_norm_row = ref_layer_norm_row,
@@ -283,5 +312,8 @@ void kernels_init_ref(Kernels *k)
         .pack_f32 = ref_pack_f32,
         .pack_columns = ref_pack_columns,
         .softmax_block = ref_softmax_block,
+        .read = ref_read,
+        .fma_chains = ref_fma_chains,
+        .chain_flops = 2 * CHAINS,
     };
 }

@@ -1,0 +1,107 @@
+#include "runtime/kernels/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/arena.h"
+
+struct LimitsProbe {
+    float *memory;
+    size_t floats;
+};
+
+/* The hardware stops at a page's boundary, so half of the passes ask for the next page themselves. */
+enum { PASSES = 4, AHEAD = 1024 };
+#define HUGE_PAGE ((size_t)2 << 20)
+#define CHAIN_ROUNDS 30000
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+typedef struct Reading {
+    const Kernels *kernels;
+    const float *data;
+    size_t floats, ahead;
+    volatile float sum; /* so that no load is left out */
+} Reading;
+
+static void read_part(void *ctx, int index, int count)
+{
+    Reading *r = ctx;
+    size_t at, end;
+    pool_range(r->floats, 1024, index, count, &at, &end);
+    r->sum = r->kernels->read(r->data + at, end - at, r->ahead);
+}
+
+LimitsProbe *limits_open(size_t bytes, Error *err)
+{
+    void *memory;
+    int code = posix_memalign(&memory, HUGE_PAGE, bytes);
+    if (code != 0) {
+        error_set_errno(err, code, "no memory to measure the bandwidth with (%zu MB)", bytes >> 20);
+        return NULL;
+    }
+#if defined(MADV_HUGEPAGE)
+    (void)madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+    memset(memory, 0, bytes);
+    LimitsProbe *p = xmalloc(sizeof *p);
+    *p = (LimitsProbe){memory, bytes / sizeof(float)};
+    return p;
+}
+
+void limits_close(LimitsProbe *p)
+{
+    if (p)
+        free(p->memory);
+    free(p);
+}
+
+static double best_read(const LimitsProbe *p, Compute *c)
+{
+    double best = 0;
+    Reading r = {.kernels = c->kernels, .data = p->memory, .floats = p->floats};
+    for (int i = 0; i < PASSES; i++) {
+        r.ahead = i % 2 ? AHEAD : 0;
+        double start = seconds();
+        pool_run(c->pool, read_part, &r);
+        double reached = (double)(p->floats * sizeof(float)) / (seconds() - start);
+        best = reached > best ? reached : best;
+    }
+    return best;
+}
+
+typedef struct Chains {
+    const Kernels *kernels;
+    volatile float result;
+} Chains;
+
+static void chain_part(void *ctx, int index, int count)
+{
+    Chains *c = ctx;
+    c->result = c->kernels->fma_chains(0.5f, CHAIN_ROUNDS);
+}
+
+static double best_flops(Compute *c)
+{
+    double best = 0, work = (double)CHAIN_ROUNDS * c->kernels->chain_flops * pool_threads(c->pool);
+    Chains chains = {.kernels = c->kernels};
+    for (int i = 0; i < PASSES; i++) {
+        double start = seconds();
+        pool_run(c->pool, chain_part, &chains);
+        double reached = work / (seconds() - start);
+        best = reached > best ? reached : best;
+    }
+    return best;
+}
+
+Limits limits_measure(LimitsProbe *p, Compute *c)
+{
+    return (Limits){best_read(p, c), best_flops(c)};
+}
