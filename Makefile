@@ -1,4 +1,4 @@
-# anec and anerun. `make` builds, `make demo` and `make test` also install what is missing; `make help` lists the rest.
+# The programs of tools/. `make` builds, `make demo` and `make test` also install what is missing; `make help` lists the rest.
 # Variables: CC, CFLAGS, BUILD (output folder), PREFIX, DESTDIR, V=1 (whole commands), WERROR=1, SANITIZE=1 (ASan + UBSan).
 # Works with GNU make 3.81, which is what macOS has.
 
@@ -106,7 +106,7 @@ MAKEFLAGS += -r
 all: $(TOOLS)
 
 help:
-	@echo 'make               build anec and anerun in $(BUILD)/'
+	@echo 'make               build anec, anerun and anebench in $(BUILD)/'
 	@echo 'make demo          install what is missing, build, compile the shipped model and let it write'
 	@echo 'make test          install what is missing, build, run every test'
 	@echo 'make check         as test, without looking for missing packages; check-quick leaves out the fuzz corpus'

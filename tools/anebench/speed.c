@@ -48,7 +48,7 @@ static int print_help(void)
         "Cold caches, other work on the machine and frequency changes fall on all alike; ratios are honest\n"
         "where absolute numbers are not.\n\n%s\n"
         "Example:\n"
-        "  anebench speed gpt2.pkg --threads 2 --peer 'other=./bench -t {threads} -p {prefill} -n {decode}'\n",
+        "  anebench speed gpt2.pkg --peer 'other=./bench -t {threads} -p {prefill} -n {decode}'\n",
         t.data);
     text_free(&t);
     return 0;
