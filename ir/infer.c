@@ -105,6 +105,17 @@ bool infer_text(const Op *op, const char *key, const char *fallback, const char 
     return true;
 }
 
+bool infer_named(const Op *op, const char *key, const char *fallback, const char *const *names, Error *err)
+{
+    const char *name;
+    if (!infer_text(op, key, fallback, &name, err))
+        return false;
+    for (; *names; names++)
+        if (strcmp(*names, name) == 0)
+            return true;
+    return infer_fail(op, err, "there is no %s \"%.40s\"", key, name) >= 0;
+}
+
 static bool axis_in_rank(const Op *op, const char *key, int64_t v, int rank, int *axis, Error *err)
 {
     if (v < -rank || v >= rank)

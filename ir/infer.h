@@ -32,6 +32,11 @@ const Type *infer_type(const Op *op, const char *key); /* NULL: not given */
 MUST_USE bool infer_int(const Op *op, const char *key, int64_t fallback, int64_t *out, Error *err);
 MUST_USE bool infer_bool(const Op *op, const char *key, bool fallback, bool *out, Error *err);
 MUST_USE bool infer_text(const Op *op, const char *key, const char *fallback, const char **out, Error *err);
+/* One of the names of a list that ends with NULL. */
+MUST_USE bool infer_named(const Op *op, const char *key, const char *fallback, const char *const *names,
+                          Error *err);
+/* The sampling modes of resizing. */
+extern const char *const infer_samplings[];
 /* An axis in 0 .. rank-1; negative ones count from the end. */
 MUST_USE bool infer_axis(const Op *op, const char *key, int64_t fallback, int rank, int *axis, Error *err);
 /* A set of different axes of a tensor of the rank; all of them where not given. */

@@ -1,4 +1,4 @@
-/* Rules of what resizes and samples the last two axes of an image. */
+/* Rules of what resizes the last two axes of an image, and cuts from them. */
 #include "ir/infer.h"
 
 #include <math.h>
@@ -11,19 +11,8 @@ static bool need_image(const Op *op, int least, Error *err)
                                           shown_dims(x).text, x->rank, least) >= 0;
 }
 
-static bool named(const Op *op, const char *key, const char *fallback, const char *const *names, Error *err)
-{
-    const char *name;
-    if (!infer_text(op, key, fallback, &name, err))
-        return false;
-    for (; *names; names++)
-        if (strcmp(*names, name) == 0)
-            return true;
-    return infer_fail(op, err, "there is no %s \"%.40s\"", key, name) >= 0;
-}
-
-static const char *const samplings[] = {"STRICT_ALIGN_CORNERS", "ALIGN_CORNERS",   "DEFAULT",
-                                        "OFFSET_CORNERS",       "UNALIGN_CORNERS", NULL};
+const char *const infer_samplings[] = {"STRICT_ALIGN_CORNERS", "ALIGN_CORNERS",   "DEFAULT",
+                                       "OFFSET_CORNERS",       "UNALIGN_CORNERS", NULL};
 
 /* The length of an axis by a factor, an integer or a float. */
 static bool scaled(const Op *op, const char *key, int64_t *length, Error *err)
@@ -63,7 +52,7 @@ static bool target(const Op *op, const char *key, int64_t *length, Error *err)
 
 int infer_resize_to(const Op *op, Type *out, int limit, Error *err)
 {
-    if (!need_image(op, 3, err) || !named(op, "sampling_mode", "DEFAULT", samplings, err))
+    if (!need_image(op, 3, err) || !infer_named(op, "sampling_mode", "DEFAULT", infer_samplings, err))
         return -1;
     out[0] = *infer_type(op, "x");
     int64_t *dim = out[0].dim + out[0].rank - 2;
@@ -80,8 +69,8 @@ int infer_resize(const Op *op, Type *out, int limit, Error *err)
     int64_t resized, shape[IR_MAX_RANK];
     int n = infer_row(op, "shape", err);
     if (n < 0 || !infer_int(op, "resized_dims", 0, &resized, err) ||
-        !named(op, "interpolation_mode", "LINEAR", modes, err) ||
-        !named(op, "sampling_mode", "DEFAULT", samplings, err))
+        !infer_named(op, "interpolation_mode", "LINEAR", modes, err) ||
+        !infer_named(op, "sampling_mode", "DEFAULT", infer_samplings, err))
         return -1;
     if (n > x->rank || resized < 0 || resized > n || resized > 2)
         return infer_fail(op, err,
@@ -120,25 +109,4 @@ int infer_crop(const Op *op, Type *out, int limit, Error *err)
             *dim = *dim < 0 ? DIM_UNKNOWN : *dim - cut[0] - cut[1];
     }
     return 1;
-}
-
-int infer_affine(const Op *op, Type *out, int limit, Error *err)
-{
-    static const char *const sampling[] = {"bilinear", NULL}, *const padding[] = {"constant", NULL};
-    static const char *const coordinates[] = {"normalized_minus_one_to_one", NULL};
-    const Type *x = infer_type(op, "x"), *matrix = infer_type(op, "transform_matrix");
-    bool corners;
-    if (x->rank != 4 || matrix->rank != 2 || !dim_fits(matrix->dim[1], 6) ||
-        !(dim_fits(matrix->dim[0], x->dim[0]) || matrix->dim[0] == 1))
-        return infer_fail(op, err, "x %s and transform_matrix %s: expected [N, C, H, W] and [N or 1, 6]",
-                          shown_dims(x).text, shown_dims(matrix).text);
-    if (!named(op, "sampling_mode", "bilinear", sampling, err) ||
-        !named(op, "padding_mode", "constant", padding, err) ||
-        !named(op, "coordinates_mode", coordinates[0], coordinates, err) ||
-        !infer_bool(op, "align_corners", true, &corners, err))
-        return -1;
-    out[0] = *x;
-    return target(op, "output_height", &out[0].dim[2], err) && target(op, "output_width", &out[0].dim[3], err)
-               ? 1
-               : -1;
 }

@@ -23,7 +23,7 @@ enum OpFlags {
     F_COMMUTATIVE = 1 << 0, /* x and y may be exchanged */
     F_ELEMENTWISE = 1 << 1, /* result element depends on the same (broadcast) elements only */
     F_MOVE = 1 << 2,        /* moves elements, computes nothing */
-    F_EFFECT = 1 << 3,      /* reads or writes a state: never merged, moved or dropped */
+    F_EFFECT = 1 << 3,      /* reads or writes a state, or draws: never merged, moved or dropped */
     F_CONST = 1 << 4,       /* no run-time inputs: a constant or a compressed constant */
     F_MODEL = 1 << 5        /* stands in models only; no MIL spelling, gone before emission */
 };

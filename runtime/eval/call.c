@@ -92,6 +92,16 @@ bool eval_reshape(const EvalCall *c, Error *err)
     return copy_first(c, err);
 }
 
+bool eval_reshape_like(const EvalCall *c, Error *err)
+{
+    return copy_first(c, err);
+}
+
+bool eval_flatten2d(const EvalCall *c, Error *err)
+{
+    return copy_first(c, err);
+}
+
 bool eval_expand_dims(const EvalCall *c, Error *err)
 {
     return copy_first(c, err);

@@ -1,13 +1,11 @@
-/* What resizes and samples the last two axes of an image. The grids are those of coremltools
- * (ops/defs/iOS15/image_resizing.py, resize_bilinear). */
+/* What resizes the last two axes of an image, and cuts from them. */
 #include <math.h>
 #include <string.h>
 
 #include "runtime/eval/eval.h"
+#include "runtime/eval/grid.h"
 
-typedef enum Grid { GRID_DEFAULT, GRID_STRICT, GRID_ALIGN, GRID_OFFSET, GRID_UNALIGN } Grid;
-
-static Grid grid_of(const char *name)
+Grid grid_of(const char *name)
 {
     return strcmp(name, "STRICT_ALIGN_CORNERS") == 0 ? GRID_STRICT
            : strcmp(name, "ALIGN_CORNERS") == 0      ? GRID_ALIGN
@@ -16,18 +14,22 @@ static Grid grid_of(const char *name)
                                                      : GRID_DEFAULT;
 }
 
-/* Where element i of `outs` lies among `ins`. */
-static double grid_point(Grid grid, int64_t i, int64_t ins, int64_t outs)
+double grid_point(Grid grid, int64_t i, double last, int64_t points)
 {
-    double in = (double)ins, out = (double)outs, at = (double)i, p = 0;
+    double in = last + 1, out = (double)points, at = (double)i, p = 0;
     switch (grid) {
     case GRID_DEFAULT: p = at * in / out; break;
-    case GRID_STRICT: p = outs > 1 ? at * (in - 1) / (out - 1) : 0; break;
-    case GRID_ALIGN: p = outs > 1 ? at * (in - 1) / (out - 1) : (in - 1) / 2; break;
-    case GRID_OFFSET: p = (at + 0.5) * (ins > 1 ? in - 1 : 1) / out; break;
+    case GRID_STRICT: p = points > 1 ? at * last / (out - 1) : 0; break;
+    case GRID_ALIGN: p = points > 1 ? at * last / (out - 1) : last / 2; break;
+    case GRID_OFFSET: p = (at + 0.5) * (last > 1 ? last : 1) / out; break;
     case GRID_UNALIGN: p = (at + 0.5) * in / out - 0.5; break;
     }
-    return p < 0 ? 0 : p > in - 1 ? in - 1 : p;
+    return p < 0 ? 0 : p > last ? last : p;
+}
+
+double grid_from_unit(double v, int64_t n, bool corners)
+{
+    return corners ? (v + 1) / 2 * (double)(n - 1) : ((v + 1) * (double)n - 1) / 2;
 }
 
 /* An element and its neighbour, and the neighbour's weight. */
@@ -38,7 +40,7 @@ typedef struct Between {
 
 static Between between(Grid grid, bool nearest, int64_t i, int64_t ins, int64_t outs)
 {
-    double p = grid_point(grid, i, ins, outs);
+    double p = grid_point(grid, i, (double)(ins - 1), outs);
     int64_t low = (int64_t)floor(p), high = low + 1 < ins ? low + 1 : low;
     if (nearest && grid != GRID_DEFAULT)
         low = (int64_t)floor(p + 0.5);
@@ -112,62 +114,6 @@ bool eval_crop(const EvalCall *c, Error *err)
     for (int64_t i = 0; columns && i < out->count / columns; i++) {
         int64_t from = (i / rows * x->dim[r - 2] + i % rows + top) * x->dim[r - 1] + left;
         tensor_move(out, i * columns, x, from, columns);
-    }
-    return true;
-}
-
-/* ---- affine: where each pixel comes from is a linear map of its own place, both from -1 to 1 ---- */
-
-static double pixel(const Tensor *x, int64_t plane, int64_t row, int64_t column, double outside)
-{
-    bool inside = row >= 0 && column >= 0 && row < x->dim[2] && column < x->dim[3];
-    return inside ? tensor_get(x, (plane * x->dim[2] + row) * x->dim[3] + column) : outside;
-}
-
-static double bilinear(const Tensor *x, int64_t plane, double row, double column, double outside)
-{
-    double far = 4.0 + (double)(x->dim[2] > x->dim[3] ? x->dim[2] : x->dim[3]);
-    if (!(fabs(row) < far) || !(fabs(column) < far))
-        return outside;
-    int64_t r = (int64_t)floor(row), w = (int64_t)floor(column);
-    double down = row - (double)r, right = column - (double)w;
-    double a = pixel(x, plane, r, w, outside) * (1 - right) + pixel(x, plane, r, w + 1, outside) * right;
-    double b =
-        pixel(x, plane, r + 1, w, outside) * (1 - right) + pixel(x, plane, r + 1, w + 1, outside) * right;
-    return a * (1 - down) + b * down;
-}
-
-/* -1 .. 1 to elements: to the centres of the first and last, or to their outer edges. */
-static double from_unit(double v, int64_t n, bool corners)
-{
-    return corners ? (v + 1) / 2 * (double)(n - 1) : ((v + 1) * (double)n - 1) / 2;
-}
-
-static double to_unit(int64_t i, int64_t n, bool corners)
-{
-    if (!corners)
-        return (2 * (double)i + 1) / (double)n - 1;
-    return n > 1 ? 2 * (double)i / (double)(n - 1) - 1 : 0;
-}
-
-bool eval_affine(const EvalCall *c, Error *err)
-{
-    const Tensor *x = call_operand(c, "x"), *matrix = call_operand(c, "transform_matrix");
-    Tensor *out = c->result[0];
-    bool corners = call_bool(c, "align_corners", true);
-    double outside = call_number(c, "padding_value", 0);
-    Cursor at;
-    if (x->rank != 4 || matrix->rank != 2 || matrix->dim[1] != 6)
-        return call_error(c, err, "x must be [N, C, H, W] and transform_matrix [N or 1, 6]");
-    cursor_begin(&at, out->rank, out->dim);
-    for (int64_t i = 0; at.left > 0; i++, cursor_next(&at)) {
-        int64_t m = matrix->dim[0] == 1 ? 0 : 6 * at.index[0];
-        double u = to_unit(at.index[3], out->dim[3], corners), v = to_unit(at.index[2], out->dim[2], corners);
-        double a = tensor_get(matrix, m) * u + tensor_get(matrix, m + 1) * v + tensor_get(matrix, m + 2);
-        double b = tensor_get(matrix, m + 3) * u + tensor_get(matrix, m + 4) * v + tensor_get(matrix, m + 5);
-        tensor_put(out, i,
-                   bilinear(x, at.index[0] * x->dim[1] + at.index[1], from_unit(b, x->dim[2], corners),
-                            from_unit(a, x->dim[3], corners), outside));
     }
     return true;
 }

@@ -220,6 +220,11 @@ bool eval_fill(const EvalCall *c, Error *err)
     return true;
 }
 
+bool eval_fill_like(const EvalCall *c, Error *err)
+{
+    return eval_fill(c, err);
+}
+
 bool eval_range_1d(const EvalCall *c, Error *err)
 {
     double start = call_number(c, "start", 0), step = call_number(c, "step", 1);
