@@ -100,7 +100,7 @@ MAKEFLAGS += -r
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help setup demo test check check-quick tests units replays fuzz fuzz-programs sanitize aarch64-check ane-calls-check \
+.PHONY: all help setup demo test check check-quick tests units replays fuzz fuzz-programs sanitize aarch64-check macos-check ane-calls-check \
         install uninstall clean format style
 
 all: $(TOOLS)
@@ -117,6 +117,7 @@ help:
 	@echo 'make sanitize      the whole suite under ASan and UBSan'
 	@echo 'make fuzz          libFuzzer over every reader, FUZZ_SECONDS=60 each'
 	@echo 'make aarch64-check cross build, unit tests under qemu-aarch64'
+	@echo 'make macos-check   cross build for macOS on arm64, and what the programs import from it'
 	@echo 'make ane-calls-check  the calls into the Neural Engine framework, their types compared by clang (17 or later)'
 	@echo 'make clean         remove $(BUILD)/'
 
@@ -250,6 +251,9 @@ fuzz:
 
 aarch64-check:
 	@MAKE='$(MAKE)' BUILD='$(BUILD)' sh scripts/aarch64-check.sh
+
+macos-check:
+	@MAKE='$(MAKE)' BUILD='$(BUILD)' sh scripts/macos-check.sh
 
 # Each method's implementation is called itself, so that the function sanitizer sees a wrong type of a call.
 CLANG ?= clang

@@ -54,8 +54,8 @@ static bool declared_dims(Elab *e, const Node *shape, const Type *actual, Type *
             return false;
         }
         if (at < actual->rank && is_free(e, dim))
-            define(e, f->root, dim->text, value_int(actual->dim[at]));
-        AnelValue v = is_free(e, dim) ? value_int(1) : eval(e, dim);
+            define(e, f->root, dim->text, anel_int(actual->dim[at]));
+        AnelValue v = is_free(e, dim) ? anel_int(1) : eval(e, dim);
         if (v.kind == ANEL_ERROR)
             return false;
         if (!as_int(&v, &out->dim[at])) {
@@ -81,7 +81,7 @@ static AnelValue fit_shape(Elab *e, const Node *shape, AnelValue v, const char *
                           dims_string(e, &actual), span_text(e, shape->span), actual.rank,
                           dots ? "at least " : "", axes);
     if (!declared_dims(e, shape, &actual, &declared))
-        return value_error;
+        return anel_error;
     if (!dims_equal(&actual, &declared))
         return elab_error(e, at, "%s is %s, but %s is declared", who, dims_string(e, &actual),
                           as_declared(e, shape, &declared));
@@ -114,8 +114,8 @@ AnelValue typed(Elab *e, const Node *param, AnelValue v, Span at)
                           type->text, describe(e, &v));
     int64_t i;
     if (strcmp(type->text, "int") == 0 && as_int(&v, &i))
-        return value_int(i);
-    return strcmp(type->text, "float") == 0 ? value_float(number_of(&v)) : v;
+        return anel_int(i);
+    return strcmp(type->text, "float") == 0 ? anel_float(number_of(&v)) : v;
 }
 
 /* ---- arguments ---- */
@@ -227,7 +227,7 @@ static AnelValue fit_results(Elab *e, const Layer *l, AnelValue v)
                           results->kids, describe(e, &v));
     for (int i = 0; i < results->kids; i++)
         if (fit_shape(e, results->kid[i], v.list.item[i], who, results->span).kind == ANEL_ERROR)
-            return value_error;
+            return anel_error;
     return v;
 }
 
@@ -235,11 +235,11 @@ static AnelValue run_layer(Elab *e, const Layer *l, const Args *args)
 {
     Span *at = arena_many(&e->scratch, (size_t)l->node->kid[0]->kids, Span);
     if (!bind_params(e, l, args, at) || !fit_params(e, l, at))
-        return value_error;
+        return anel_error;
     int before = e->diags->errors;
     run_block(e, l->node->kid[2]);
     if (!e->frame->returned && (e->diags->errors != before || e->exhausted))
-        return value_error;
+        return anel_error;
     if (!e->frame->returned && l->node->kid[1])
         return elab_error(e, l->node->span, "layer '%s' ends without a return", l->name);
     return fit_results(e, l, e->frame->result);
@@ -320,7 +320,7 @@ static AnelValue call_primitive(Elab *e, const Primitive *p, const Args *args)
         c.arg[target] = args->value[i];
         c.at[target] = arg->span;
     }
-    return complete(e, p, &c) ? primitive_run(e, p, &c) : value_error;
+    return complete(e, p, &c) ? primitive_run(e, p, &c) : anel_error;
 }
 
 AnelValue eval_call(Elab *e, const Node *call)
@@ -331,6 +331,6 @@ AnelValue eval_call(Elab *e, const Node *call)
     const Primitive *p = l ? NULL : primitive_find(call->text);
     Args args = eval_args(e, call);
     if (args.failed || e->exhausted || (!l && !p))
-        return value_error;
+        return anel_error;
     return l ? call_layer(e, l, &args) : call_primitive(e, p, &args);
 }

@@ -96,7 +96,7 @@ static AnelValue param_value(Elab *e, const Node *param)
     elab_error(e, param->span, "the parameter '%s' has no value", param->text);
     if (e->fresh)
         diag_note(e->diags, (Span){0}, "--set %s=VALUE gives it one", param->text);
-    return value_error;
+    return anel_error;
 }
 
 static const AnelParam *run_params(Elab *e, const Node *model)
@@ -111,7 +111,7 @@ static const AnelParam *run_params(Elab *e, const Node *model)
         define(e, e->frame->root, params->kid[i]->text, v);
         const char *origin = e->origin ? e->origin : "default";
         out[i] = (AnelParam){.name = arena_str(a, params->kid[i]->text, strlen(params->kid[i]->text)),
-                             .value = value_keep(e, &v),
+                             .value = anel_keep(e, &v),
                              .origin = arena_str(a, origin, strlen(origin))};
     }
     return out;

@@ -17,7 +17,7 @@ static bool list_from_json(const json_t *j, Arena *a, int level, AnelValue *out)
     for (size_t i = 0; i < n; i++)
         if (!from_json(json_array_get(j, i), a, level + 1, &item[i]))
             return false;
-    *out = value_list(item, (int)n);
+    *out = anel_list(item, (int)n);
     return true;
 }
 
@@ -31,25 +31,25 @@ static bool keys_from_json(const json_t *j, Arena *a, AnelValue *out)
         return false;
     AnelValue *item = arena_many(a, n, AnelValue);
     json_object_foreach((json_t *)(uintptr_t)j, key, member) item[i++] =
-        value_text(arena_str(a, key, strlen(key)));
-    *out = value_list(item, (int)i);
+        anel_text(arena_str(a, key, strlen(key)));
+    *out = anel_list(item, (int)i);
     return true;
 }
 
 static bool from_json(const json_t *j, Arena *a, int level, AnelValue *out)
 {
     switch (json_typeof(j)) {
-    case JSON_NULL: *out = value_none; return true;
-    case JSON_TRUE: *out = value_bool(true); return true;
-    case JSON_FALSE: *out = value_bool(false); return true;
-    case JSON_REAL: *out = value_float(json_real_value(j)); return true;
+    case JSON_NULL: *out = anel_none; return true;
+    case JSON_TRUE: *out = anel_bool(true); return true;
+    case JSON_FALSE: *out = anel_bool(false); return true;
+    case JSON_REAL: *out = anel_float(json_real_value(j)); return true;
     case JSON_STRING:
-        *out = value_text(arena_str(a, json_string_value(j), json_string_length(j)));
+        *out = anel_text(arena_str(a, json_string_value(j), json_string_length(j)));
         return true;
     case JSON_ARRAY: return list_from_json(j, a, level, out);
     case JSON_INTEGER: {
         int64_t i = json_integer_value(j);
-        *out = i > MAX_INT || i < -MAX_INT ? value_float((double)i) : value_int(i);
+        *out = i > MAX_INT || i < -MAX_INT ? anel_float((double)i) : anel_int(i);
         return true;
     }
     default: return keys_from_json(j, a, out);
@@ -98,10 +98,10 @@ static AnelValue parse_setting(Elab *e, const char *text)
 {
     AnelValue v;
     if (strcmp(text, "none") == 0)
-        return value_none;
+        return anel_none;
     json_t *j = json_loads(text, JSON_DECODE_ANY, NULL);
     if (!j || !from_json(j, &e->scratch, 0, &v))
-        v = value_text(arena_str(&e->scratch, text, strlen(text)));
+        v = anel_text(arena_str(&e->scratch, text, strlen(text)));
     json_decref(j);
     return v;
 }
@@ -210,7 +210,7 @@ static AnelValue checked(Elab *e, const Node *call, const Node *plain, const cha
 
 AnelValue eval_config(Elab *e, const Node *call)
 {
-    AnelValue found = value_none;
+    AnelValue found = anel_none;
     ConfigCall c;
     if (!config_arguments(call, &c))
         return elab_error(e, call->span,
@@ -233,5 +233,5 @@ AnelValue eval_config(Elab *e, const Node *call)
     elab_error(e, call->span, "%s has no \"%s\", and there is no default", config_name(e), key.text);
     if (e->fresh)
         diag_note(e->diags, (Span){0}, "--set %s=VALUE gives it one", key.text);
-    return value_error;
+    return anel_error;
 }

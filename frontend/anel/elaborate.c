@@ -28,7 +28,7 @@ AnelValue elab_error(Elab *e, Span at, const char *fmt, ...)
     va_list ap;
     e->fresh = tell_once(e, at);
     if (!e->fresh)
-        return value_error;
+        return anel_error;
     va_start(ap, fmt);
     const char *text = arena_vprintf(&e->scratch, fmt, ap);
     va_end(ap);
@@ -36,7 +36,7 @@ AnelValue elab_error(Elab *e, Span at, const char *fmt, ...)
     int shown = 0;
     for (const Frame *f = e->frame; f && f->caller && shown < MOST; f = f->caller, shown++)
         diag_note(e->diags, f->call, "in layer '%s', called here", f->node->text);
-    return value_error;
+    return anel_error;
 }
 
 bool elab_enter(Elab *e, Span at)
@@ -124,7 +124,7 @@ static void unpack(Elab *e, const Node *n)
     else if (v.kind == ANEL_LIST && v.list.count != names->kids)
         v = elab_error(e, n->span, "%d names, but %d values", names->kids, v.list.count);
     if (v.kind == ANEL_ERROR) {
-        assign_all(e, names, value_error);
+        assign_all(e, names, anel_error);
         return;
     }
     for (int i = 0; i < names->kids; i++)
@@ -141,7 +141,7 @@ static void run_assign(Elab *e, const Node *n)
     }
     if (names->kids != values) {
         elab_error(e, n->span, "%d names, but %d values", names->kids, values);
-        assign_all(e, names, value_error);
+        assign_all(e, names, anel_error);
         return;
     }
     AnelValue *value = arena_many(&e->scratch, (size_t)values, AnelValue);
@@ -173,7 +173,7 @@ static void each_number(Elab *e, const Node *range, const char *name, void (*bod
         !eval_int(e, range->kid[1], "the end", -MAX_INT, MAX_INT, &end))
         return;
     for (int64_t i = first; i < end && goes_on(e) && elab_enter(e, range->span); i++) {
-        each_value(e, name, value_int(i), body, context);
+        each_value(e, name, anel_int(i), body, context);
         elab_leave(e);
     }
 }
@@ -229,7 +229,7 @@ static void run_return(Elab *e, const Node *n)
         failed |= item[i].kind == ANEL_ERROR;
     }
     f->returned = true;
-    f->result = failed ? value_error : n->kids == 1 ? item[0] : value_list(item, n->kids);
+    f->result = failed ? anel_error : n->kids == 1 ? item[0] : anel_list(item, n->kids);
 }
 
 static void run_buckets(Elab *e, const Node *n)

@@ -147,25 +147,25 @@ const char *nearest_setting(const Elab *e, const Node *model, const char *name);
 
 /* ---- value.c ---- */
 
-AnelValue value_int(int64_t i);
-AnelValue value_float(double d);
-AnelValue value_bool(bool b);
-AnelValue value_text(const char *s);
-AnelValue value_list(const AnelValue *item, int count);
-AnelValue value_tensor(Elab *e, Value *v);
-extern const AnelValue value_none, value_error;
+AnelValue anel_int(int64_t i);
+AnelValue anel_float(double d);
+AnelValue anel_bool(bool b);
+AnelValue anel_text(const char *s);
+AnelValue anel_list(const AnelValue *item, int count);
+AnelValue anel_tensor(Elab *e, Value *v);
+extern const AnelValue anel_none, anel_error;
 
 bool is_symbolic(const AnelValue *v); /* S or T */
 bool is_number(const AnelValue *v);   /* int or float, and neither S nor T */
 double number_of(const AnelValue *v);
 /* Whole numbers, floats that are whole, S and T. */
 bool as_int(const AnelValue *v, int64_t *out);
-bool value_same(const AnelValue *a, const AnelValue *b);
+bool anel_same(const AnelValue *a, const AnelValue *b);
 /* "the number 12", "a tensor [S, 768]", for messages; lives in scratch. */
 const char *describe(Elab *e, const AnelValue *v);
 const char *dims_string(Elab *e, const Type *t);
 /* A deep copy into the module's arena. */
-AnelValue value_keep(Elab *e, const AnelValue *v);
+AnelValue anel_keep(Elab *e, const AnelValue *v);
 const char *span_text(Elab *e, Span at);
 /* The nearest of `names` that is near at all, or NULL. */
 typedef struct Nearest {
@@ -184,7 +184,7 @@ AnelValue eval_config(Elab *e, const Node *call);
 
 /* ---- elaborate.c ---- */
 
-/* An error at a place, once, with a note for each layer it is in. Returns value_error. */
+/* An error at a place, once, with a note for each layer it is in. Returns anel_error. */
 AnelValue elab_error(Elab *e, Span at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Whether nothing was told of this place before. */
 bool tell_once(Elab *e, Span at);
@@ -229,7 +229,7 @@ const AnelWeight *weights_list(Elab *e);
 Type tensor_type(const AnelTensor *t);
 /* The node of the graph behind a tensor. */
 Value *tensor_value(Elab *e, const AnelTensor *t, Span at);
-/* Ends what op_new and op_set began: infers the results. value_error where the op refuses. */
+/* Ends what op_new and op_set began: infers the results. anel_error where the op refuses. */
 AnelValue emit(Elab *e, Op *op, Span at);
 Op *begin_op(Elab *e, OpCode code, Span at);
 AnelValue emit_unary(Elab *e, OpCode code, const AnelTensor *x, Span at);

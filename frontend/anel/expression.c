@@ -14,14 +14,14 @@ static AnelValue whole(Elab *e, const Node *n, double exact, int64_t value)
 {
     if (fabs(exact) > (double)MAX_INT)
         return elab_error(e, n->span, "the result is too large");
-    return value_int(value);
+    return anel_int(value);
 }
 
 static AnelValue real(Elab *e, const Node *n, double value)
 {
     if (!isfinite(value))
         return elab_error(e, n->span, "the result is not a finite number");
-    return value_float(value);
+    return anel_float(value);
 }
 
 static int64_t floor_div(int64_t a, int64_t b)
@@ -37,7 +37,7 @@ static AnelValue power(Elab *e, const Node *n, int64_t a, int64_t b)
         return real(e, n, exact);
     if (fabs(exact) > (double)MAX_INT)
         return elab_error(e, n->span, "the result is too large");
-    return value_int((int64_t)exact);
+    return anel_int((int64_t)exact);
 }
 
 static AnelValue whole_arithmetic(Elab *e, const Node *n, int64_t a, int64_t b)
@@ -46,12 +46,12 @@ static AnelValue whole_arithmetic(Elab *e, const Node *n, int64_t a, int64_t b)
     switch (n->text[0]) {
     case '+': return whole(e, n, x + y, a + b);
     case '-': return whole(e, n, x - y, a - b);
-    case '%': return value_int(a - floor_div(a, b) * b);
-    case '/': return n->text[1] ? value_int(floor_div(a, b)) : value_float(x / y);
+    case '%': return anel_int(a - floor_div(a, b) * b);
+    case '/': return n->text[1] ? anel_int(floor_div(a, b)) : anel_float(x / y);
     default:
         if (n->text[1])
             return power(e, n, a, b);
-        return fabs(x * y) > (double)MAX_INT ? whole(e, n, x * y, 0) : value_int(a * b);
+        return fabs(x * y) > (double)MAX_INT ? whole(e, n, x * y, 0) : anel_int(a * b);
     }
 }
 
@@ -84,7 +84,7 @@ static AnelValue join_lists(Elab *e, const Node *n, const AnelValue *a, const An
     AnelValue *item = arena_many(&e->scratch, (size_t)count, AnelValue);
     for (int i = 0; i < count; i++)
         item[i] = i < a->list.count ? a->list.item[i] : b->list.item[i - a->list.count];
-    return value_list(item, count);
+    return anel_list(item, count);
 }
 
 /* ---- comparisons ---- */
@@ -99,7 +99,7 @@ static AnelValue ordered(Elab *e, const Node *n, const AnelValue *a, const AnelV
                           describe(e, b));
     double x = number_of(a), y = number_of(b);
     bool less = n->text[0] == '<' ? x < y : x > y;
-    return value_bool(less || (n->text[1] && x == y));
+    return anel_bool(less || (n->text[1] && x == y));
 }
 
 /* A tensor may be compared with none only. */
@@ -109,7 +109,7 @@ static AnelValue equal(Elab *e, const Node *n, const AnelValue *a, const AnelVal
     if (tensors && a->kind != ANEL_NONE && b->kind != ANEL_NONE)
         return elab_error(e, n->span, "'%s' cannot compare %s and %s", n->text, describe(e, a),
                           describe(e, b));
-    return value_bool(value_same(a, b) == (n->text[0] == '='));
+    return anel_bool(anel_same(a, b) == (n->text[0] == '='));
 }
 
 static bool compares(const Node *n)
@@ -122,7 +122,7 @@ static bool compares(const Node *n)
 AnelValue eval_binary(Elab *e, const Node *n, const AnelValue *a, const AnelValue *b)
 {
     if (a->kind == ANEL_ERROR || b->kind == ANEL_ERROR)
-        return value_error;
+        return anel_error;
     if (compares(n))
         return n->text[0] == '<' || n->text[0] == '>' ? ordered(e, n, a, b) : equal(e, n, a, b);
     bool x = a->kind == ANEL_TENSOR, y = b->kind == ANEL_TENSOR;
@@ -161,27 +161,27 @@ static AnelValue eval_logic(Elab *e, const Node *n)
 {
     bool a, b;
     if (!eval_truth(e, n->kid[0], &a))
-        return value_error;
+        return anel_error;
     if (a == is(n, "or"))
-        return value_bool(a);
-    return eval_truth(e, n->kid[1], &b) ? value_bool(b) : value_error;
+        return anel_bool(a);
+    return eval_truth(e, n->kid[1], &b) ? anel_bool(b) : anel_error;
 }
 
 static AnelValue eval_unary(Elab *e, const Node *n)
 {
     bool b;
     if (is(n, "not"))
-        return eval_truth(e, n->kid[0], &b) ? value_bool(!b) : value_error;
+        return eval_truth(e, n->kid[0], &b) ? anel_bool(!b) : anel_error;
     AnelValue v = eval(e, n->kid[0]);
     if (v.kind == ANEL_ERROR)
         return v;
     if (v.kind == ANEL_TENSOR) {
-        AnelValue minus = value_float(-1);
+        AnelValue minus = anel_float(-1);
         return emit_arithmetic(e, "*", &v, &minus, n->span);
     }
     if (!is_number(&v))
         return elab_error(e, n->span, "'-' is not for %s", describe(e, &v));
-    return v.kind == ANEL_INT ? value_int(-v.integer) : value_float(-v.number);
+    return v.kind == ANEL_INT ? anel_int(-v.integer) : anel_float(-v.number);
 }
 
 /* ---- the rest ---- */
@@ -192,12 +192,12 @@ static AnelValue eval_name(Elab *e, const Node *n)
     if (s)
         return s->value;
     if (strcmp(n->text, "S") == 0)
-        return value_int(DIM_S);
+        return anel_int(DIM_S);
     if (strcmp(n->text, "T") == 0)
-        return value_int(DIM_T);
+        return anel_int(DIM_T);
     for (int i = 0; i < e->func->params; i++)
         if (strcmp(e->func->param[i]->name, n->text) == 0)
-            return value_tensor(e, e->func->param[i]);
+            return anel_tensor(e, e->func->param[i]);
     return elab_error(e, n->span, "'%s' has no value here", n->text);
 }
 
@@ -219,14 +219,14 @@ static AnelValue eval_string(Elab *e, const Node *n)
     bool ok = true;
     for (int i = 0; ok && i < n->kids; i++) {
         const Node *part = n->kid[i];
-        AnelValue v = part->kind == N_TEXT ? value_text(part->text) : eval(e, part);
+        AnelValue v = part->kind == N_TEXT ? anel_text(part->text) : eval(e, part);
         ok = add_part(e, part, &v, &out);
         if (ok && out.size > MAX_TEXT) {
             elab_error(e, n->span, "the text is longer than %d bytes", MAX_TEXT);
             ok = false;
         }
     }
-    AnelValue v = ok ? value_text(arena_str(&e->scratch, text_cstr(&out), out.size)) : value_error;
+    AnelValue v = ok ? anel_text(arena_str(&e->scratch, text_cstr(&out), out.size)) : anel_error;
     text_free(&out);
     return v;
 }
@@ -256,9 +256,9 @@ static AnelValue eval_list(Elab *e, const Node *n)
     for (int i = 0; i < n->kids; i++) {
         item[i] = eval(e, n->kid[i]);
         if (item[i].kind == ANEL_ERROR)
-            return value_error;
+            return anel_error;
     }
-    return value_list(item, n->kids);
+    return anel_list(item, n->kids);
 }
 
 typedef struct Collect {
@@ -281,14 +281,14 @@ static AnelValue eval_each(Elab *e, const Node *n)
     Collect c = {.value = n->kid[1]};
     int before = e->diags->errors;
     for_each(e, n->kid[0], n->text, collect, &c);
-    return c.failed || e->exhausted || e->diags->errors != before ? value_error : value_list(c.item, c.count);
+    return c.failed || e->exhausted || e->diags->errors != before ? anel_error : anel_list(c.item, c.count);
 }
 
 static AnelValue eval_cond(Elab *e, const Node *n)
 {
     bool b;
     if (!eval_truth(e, n->kid[1], &b))
-        return value_error;
+        return anel_error;
     return eval(e, n->kid[b ? 0 : 2]);
 }
 
@@ -303,11 +303,11 @@ static AnelValue eval_operator(Elab *e, const Node *n)
 static AnelValue eval_node(Elab *e, const Node *n)
 {
     switch (n->kind) {
-    case N_INT: return value_int(n->integer);
-    case N_FLOAT: return value_float(n->number);
-    case N_TRUE: return value_bool(true);
-    case N_FALSE: return value_bool(false);
-    case N_NONE: return value_none;
+    case N_INT: return anel_int(n->integer);
+    case N_FLOAT: return anel_float(n->number);
+    case N_TRUE: return anel_bool(true);
+    case N_FALSE: return anel_bool(false);
+    case N_NONE: return anel_none;
     case N_STRING: return eval_string(e, n);
     case N_NAME: return eval_name(e, n);
     case N_UNARY: return eval_unary(e, n);
@@ -317,14 +317,14 @@ static AnelValue eval_node(Elab *e, const Node *n)
     case N_LIST: return eval_list(e, n);
     case N_EACH: return eval_each(e, n);
     case N_BINARY: return eval_operator(e, n);
-    default: return value_error;
+    default: return anel_error;
     }
 }
 
 AnelValue eval(Elab *e, const Node *n)
 {
     if (!elab_enter(e, n->span))
-        return value_error;
+        return anel_error;
     AnelValue v = eval_node(e, n);
     elab_leave(e);
     return v;

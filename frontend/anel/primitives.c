@@ -43,7 +43,7 @@ static AnelValue run_elementwise(Elab *e, const Primitive *p, Call *c)
         return elab_error(e, c->at[0], "%s is for a tensor%s, not for %s", p->name,
                           p->scalar ? " or a number" : "", describe(e, &c->arg[0]));
     double d = p->scalar(number_of(&c->arg[0]));
-    return isfinite(d) ? value_float(d) : elab_error(e, c->span, "the result is not a finite number");
+    return isfinite(d) ? anel_float(d) : elab_error(e, c->span, "the result is not a finite number");
 }
 
 AnelValue primitive_run(Elab *e, const Primitive *p, Call *c)

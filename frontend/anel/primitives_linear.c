@@ -20,7 +20,7 @@ AnelValue primitive_embed(Elab *e, Call *c)
 {
     AnelTensor *table = arg_tensor(e, c, 0), *ids = arg_tensor(e, c, 1);
     if (!table || !ids)
-        return value_error;
+        return anel_error;
     Type t = tensor_type(table), i = tensor_type(ids);
     if (t.rank != 2 || t.dim[0] < 0)
         return elab_error(e, c->at[0], "embed: the table must be [rows, length], not %s", dims_string(e, &t));
@@ -131,10 +131,10 @@ AnelValue primitive_linear(Elab *e, Call *c)
     AnelTensor *x = arg_tensor(e, c, 0), *weight = arg_tensor(e, c, 1);
     AnelTensor *bias = c->arg[2].kind == ANEL_NONE ? NULL : arg_tensor(e, c, 2);
     if (!x || !weight || (!bias && c->arg[2].kind != ANEL_NONE))
-        return value_error;
+        return anel_error;
     Type tx = tensor_type(x), tw = tensor_type(weight);
     if (!need_floats(e, c, 0, &tx))
-        return value_error;
+        return anel_error;
     if (tw.rank != 2)
         return elab_error(e, c->at[1], "linear: the weight must be [out, in], not %s", dims_string(e, &tw));
     if (!tx.rank || tx.dim[tx.rank - 1] != tw.dim[1])
@@ -166,10 +166,10 @@ AnelValue primitive_matmul(Elab *e, Call *c)
 {
     AnelTensor *a = arg_tensor(e, c, 0), *b = arg_tensor(e, c, 1);
     if (!a || !b)
-        return value_error;
+        return anel_error;
     Type x = tensor_type(a), y = tensor_type(b);
     if (!need_floats(e, c, 0, &x) || !need_floats(e, c, 1, &y))
-        return value_error;
+        return anel_error;
     if (x.rank < 2 || y.rank < 2)
         return fail_shapes(e, c, &x, &y, "both need two axes or more");
     if (x.dim[x.rank - 1] != y.dim[y.rank - 2])
@@ -197,10 +197,10 @@ AnelValue primitive_cache(Elab *e, Call *c)
 {
     AnelTensor *x = arg_tensor(e, c, 0);
     if (!x)
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     if (!need_floats(e, c, 0, &t))
-        return value_error;
+        return anel_error;
     if (axis_of(&t, DIM_S) < 0 || axis_of(&t, DIM_T) >= 0)
         return elab_error(e, c->at[0], "cache: there must be an axis S, along which to append, in %s",
                           dims_string(e, &t));
@@ -215,7 +215,7 @@ AnelValue primitive_causal(Elab *e, Call *c)
     AnelTensor *x = arg_tensor(e, c, 0);
     int64_t window;
     if (!x || !arg_whole(e, c, 1, 0, 0, INT32_MAX, &window))
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     if (t.rank < 2 || t.dim[t.rank - 2] != DIM_S || t.dim[t.rank - 1] != DIM_T)
         return elab_error(e, c->at[0],
@@ -240,7 +240,7 @@ AnelValue primitive_distance(Elab *e, Call *c)
                                   literal_weight(&e->module->arena, &ref));
         e->distance->span = e->distance->def->span = c->span;
     }
-    return value_tensor(e, e->distance);
+    return anel_tensor(e, e->distance);
 }
 
 AnelValue primitive_softmax(Elab *e, Call *c)
@@ -248,10 +248,10 @@ AnelValue primitive_softmax(Elab *e, Call *c)
     AnelTensor *x = arg_tensor(e, c, 0);
     int axis;
     if (!x)
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     if (!need_floats(e, c, 0, &t) || !arg_axis(e, c, 1, -1, t.rank, &axis))
-        return value_error;
+        return anel_error;
     Value *v = tensor_value(e, x, c->at[0]);
     Op *op = begin_op(e, OP_SOFTMAX, c->span);
     op_set(op, "x", v);
@@ -312,12 +312,12 @@ AnelValue primitive_normalize(Elab *e, Call *c)
     int axis;
     Value *gamma, *beta;
     if (!x || !arg_number(e, c, 3, 1e-5, &epsilon))
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     if (!need_floats(e, c, 0, &t) || !arg_axis(e, c, 4, -1, t.rank, &axis))
-        return value_error;
+        return anel_error;
     if (!norm_arg(e, c, 1, t.dim[axis], &gamma) || !norm_arg(e, c, 2, t.dim[axis], &beta))
-        return value_error;
+        return anel_error;
     if (!(epsilon >= 0 && epsilon < 1))
         return elab_error(e, c->given[3] ? c->at[3] : c->span, "normalize: epsilon must be from 0 to 1");
     if (is_computed(&c->arg[1]))
@@ -337,10 +337,10 @@ static AnelValue emit_gelu(Elab *e, Call *c, const char *mode)
 {
     AnelTensor *x = arg_tensor(e, c, 0);
     if (!x)
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     if (!need_floats(e, c, 0, &t))
-        return value_error;
+        return anel_error;
     Value *v = tensor_value(e, x, c->at[0]);
     Op *op = begin_op(e, OP_GELU, c->span);
     op_set(op, "x", v);

@@ -12,12 +12,12 @@ static AnelValue reduce(Elab *e, Call *c, OpCode code)
     bool keep;
     int axis;
     if (!x)
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     if (!dtype_is_float(t.dtype))
         return elab_error(e, c->at[0], "%s: this tensor holds whole numbers; write float(x)", c->name);
     if (!arg_axis(e, c, 1, -1, t.rank, &axis) || !arg_flag(e, c, 2, true, &keep))
-        return value_error;
+        return anel_error;
     int64_t axes[1] = {axis == t.rank - 1 ? -1 : axis};
     Value *v = tensor_value(e, x, c->at[0]);
     Op *op = begin_op(e, code, c->span);
@@ -76,7 +76,7 @@ AnelValue primitive_clip(Elab *e, Call *c)
     AnelTensor *x = arg_tensor(e, c, 0);
     double low, high;
     if (!x || !arg_number(e, c, 1, 0, &low) || !arg_number(e, c, 2, 0, &high))
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     if (!dtype_is_float(t.dtype) || low > high)
         return elab_error(e, c->span, "clip: takes a tensor that is not of whole numbers, and low <= high");
@@ -106,14 +106,14 @@ AnelValue primitive_where(Elab *e, Call *c)
 {
     AnelTensor *condition = arg_tensor(e, c, 0);
     if (!condition)
-        return value_error;
+        return anel_error;
     if (tensor_type(condition).dtype != DT_BOOL)
         return elab_error(e, c->at[0],
                           "where: the condition is a comparison of tensors, such as x > 0, not %s",
                           describe(e, &c->arg[0]));
     Value *a = choice(e, c, 1), *b = a ? choice(e, c, 2) : NULL;
     if (!b)
-        return value_error;
+        return anel_error;
     Op *op = begin_op(e, OP_SELECT, c->span);
     op_set(op, "cond", tensor_value(e, condition, c->at[0]));
     op_set(op, "a", a);
@@ -131,7 +131,7 @@ static AnelValue whole_part(Elab *e, Call *c, OpCode code, double (*round_to)(do
     double d = round_to(number_of(&c->arg[0]));
     if (fabs(d) > (double)MAX_INT)
         return elab_error(e, c->span, "the result is too large");
-    return value_int((int64_t)d);
+    return anel_int((int64_t)d);
 }
 
 AnelValue primitive_floor(Elab *e, Call *c)
@@ -149,10 +149,10 @@ AnelValue primitive_ceil(Elab *e, Call *c)
 AnelValue primitive_float(Elab *e, Call *c)
 {
     if (is_number(&c->arg[0]))
-        return value_float(number_of(&c->arg[0]));
+        return anel_float(number_of(&c->arg[0]));
     AnelTensor *x = arg_tensor(e, c, 0);
     if (!x)
-        return value_error;
+        return anel_error;
     Value *v = tensor_value(e, x, c->at[0]);
     if (dtype_is_float(v->type->dtype))
         return c->arg[0];
@@ -167,26 +167,26 @@ AnelValue primitive_int(Elab *e, Call *c)
 {
     if (!is_number(&c->arg[0]) || fabs(number_of(&c->arg[0])) > (double)MAX_INT)
         return elab_error(e, c->at[0], "int is for a number up to 2^53, not for %s", describe(e, &c->arg[0]));
-    return value_int((int64_t)number_of(&c->arg[0]));
+    return anel_int((int64_t)number_of(&c->arg[0]));
 }
 
 AnelValue primitive_len(Elab *e, Call *c)
 {
     if (c->arg[0].kind != ANEL_LIST)
         return elab_error(e, c->at[0], "len is for a list, not for %s", describe(e, &c->arg[0]));
-    return value_int(c->arg[0].list.count);
+    return anel_int(c->arg[0].list.count);
 }
 
 AnelValue primitive_shape(Elab *e, Call *c)
 {
     AnelTensor *x = arg_tensor(e, c, 0);
     if (!x)
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     AnelValue *item = arena_many(&e->scratch, (size_t)t.rank, AnelValue);
     for (int i = 0; i < t.rank; i++)
-        item[i] = value_int(t.dim[i]);
-    return value_list(item, t.rank);
+        item[i] = anel_int(t.dim[i]);
+    return anel_list(item, t.rank);
 }
 
 /* Numbers of the model text as a constant [n]. */
@@ -208,7 +208,7 @@ AnelValue primitive_tensor(Elab *e, Call *c)
     Value *v = const_value(e->func, NULL, func_fresh_name(e->func, "table"), &t,
                            literal_floats(&e->module->arena, numbers, (size_t)count));
     v->span = v->def->span = c->span;
-    return value_tensor(e, v);
+    return anel_tensor(e, v);
 }
 
 AnelValue primitive_ignore(Elab *e, Call *c)
@@ -219,7 +219,7 @@ AnelValue primitive_ignore(Elab *e, Call *c)
                           describe(e, prefix));
     const char *text = arena_str(&e->module->arena, prefix->text, strlen(prefix->text));
     arena_push(&e->scratch, e->ignore, e->ignored, e->ignored_cap, text);
-    return value_none;
+    return anel_none;
 }
 
 AnelValue primitive_assert(Elab *e, Call *c)
@@ -230,5 +230,5 @@ AnelValue primitive_assert(Elab *e, Call *c)
         return elab_error(e, c->at[1], "the message of assert is a text, not %s", describe(e, &c->arg[1]));
     if (!c->arg[0].boolean)
         return elab_error(e, c->span, "%s", c->given[1] ? c->arg[1].text : "this does not hold");
-    return value_none;
+    return anel_none;
 }

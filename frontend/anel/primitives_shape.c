@@ -52,10 +52,10 @@ AnelValue primitive_reshape(Elab *e, Call *c)
     int64_t dims[IR_MAX_RANK];
     int rank;
     if (!x || !arg_whole_list(e, c, 1, true, dims, IR_MAX_RANK, &rank))
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     if (!complete_shape(e, c, &t, dims, rank))
-        return value_error;
+        return anel_error;
     Size have = size_of(t.rank, t.dim), want = size_of(rank, dims);
     if (have.number != want.number || have.s != want.s || have.t != want.t) {
         Type wanted = type_tensor(t.dtype, rank, dims);
@@ -87,18 +87,18 @@ AnelValue primitive_transpose(Elab *e, Call *c)
     AnelTensor *x = arg_tensor(e, c, 0);
     int64_t perm[IR_MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7};
     if (!x)
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     if (t.rank < 2)
         return elab_error(e, c->at[0], "transpose: %s has fewer than two axes", dims_string(e, &t));
     if (c->given[1] && !order_of(e, c, t.rank, perm))
-        return value_error;
+        return anel_error;
     if (!c->given[1]) {
         perm[t.rank - 2] = t.rank - 1;
         perm[t.rank - 1] = t.rank - 2;
     }
     if (x->weight && t.rank == 2) { /* another layout of the same tensor */
-        AnelValue v = value_tensor(e, NULL);
+        AnelValue v = anel_tensor(e, NULL);
         *v.tensor = *x;
         v.tensor->flipped = x->flipped != (perm[0] == 1);
         return v;
@@ -153,12 +153,12 @@ AnelValue primitive_split(Elab *e, Call *c)
     int64_t sizes[MOST];
     int axis, count;
     if (!x)
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     if (!fixed_axis(e, c, 2, &t, &axis) || !sizes_of(e, c, t.dim[axis], sizes, MOST, &count))
-        return value_error;
+        return anel_error;
     if (count == 1)
-        return value_list(arena_copy(&e->scratch, &c->arg[0], sizeof c->arg[0]), 1);
+        return anel_list(arena_copy(&e->scratch, &c->arg[0], sizeof c->arg[0]), 1);
     Value *v = tensor_value(e, x, c->at[0]);
     Op *op = begin_op(e, OP_SPLIT, c->span);
     op_set(op, "x", v);
@@ -200,7 +200,7 @@ AnelValue primitive_concat(Elab *e, Call *c)
                           MOST, describe(e, list));
     Type t = tensor_type(list->list.item[0].tensor);
     if (!arg_axis(e, c, 1, -1, t.rank, &axis) || !parts_fit(e, c, &t, axis))
-        return value_error;
+        return anel_error;
     for (int i = 0; i < list->list.count; i++)
         values[i] = tensor_value(e, list->list.item[i].tensor, c->at[0]);
     if (list->list.count == 1)
@@ -218,11 +218,11 @@ AnelValue primitive_slice(Elab *e, Call *c)
     int64_t start, end, begin[IR_MAX_RANK] = {0};
     int axis;
     if (!x)
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     if (!fixed_axis(e, c, 3, &t, &axis) || !arg_whole(e, c, 1, 0, 0, t.dim[axis] - 1, &start) ||
         !arg_whole(e, c, 2, t.dim[axis], start + 1, t.dim[axis], &end))
-        return value_error;
+        return anel_error;
     if (start == 0 && end == t.dim[axis])
         return c->arg[0];
     begin[axis] = start;
@@ -242,10 +242,10 @@ AnelValue primitive_repeat(Elab *e, Call *c)
     int64_t times, dims[IR_MAX_RANK + 1], reps[IR_MAX_RANK + 1];
     int axis;
     if (!x || !arg_whole(e, c, 1, 1, 1, 1 << 20, &times))
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     if (!fixed_axis(e, c, 2, &t, &axis))
-        return value_error;
+        return anel_error;
     if (times == 1)
         return c->arg[0];
     if (t.rank == IR_MAX_RANK || t.dim[axis] > INT32_MAX / times)
@@ -275,7 +275,7 @@ AnelValue primitive_split_heads(Elab *e, Call *c)
     AnelTensor *x = arg_tensor(e, c, 0);
     int64_t heads;
     if (!x || !arg_whole(e, c, 1, 1, 1, 1 << 20, &heads))
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     if (t.rank != 2 || t.dim[1] < 0)
         return elab_error(e, c->at[0], "split_heads: x must be [S, D], not %s", dims_string(e, &t));
@@ -292,7 +292,7 @@ AnelValue primitive_merge_heads(Elab *e, Call *c)
     static const int64_t perm[] = {1, 0, 2};
     AnelTensor *x = arg_tensor(e, c, 0);
     if (!x)
-        return value_error;
+        return anel_error;
     Type t = tensor_type(x);
     if (t.rank != 3 || t.dim[0] < 0 || t.dim[2] < 0)
         return elab_error(e, c->at[0], "merge_heads: x must be [heads, S, length], not %s",

@@ -42,14 +42,14 @@ AnelValue emit(Elab *e, Op *op, Span at)
     }
     if (!tokens_follow(e, op, at)) {
         op_unlink(op);
-        return value_error;
+        return anel_error;
     }
     if (op->results == 1)
-        return value_tensor(e, op->result[0]);
+        return anel_tensor(e, op->result[0]);
     AnelValue *item = arena_many(&e->scratch, (size_t)op->results, AnelValue);
     for (int i = 0; i < op->results; i++)
-        item[i] = value_tensor(e, op->result[i]);
-    return value_list(item, op->results);
+        item[i] = anel_tensor(e, op->result[i]);
+    return anel_list(item, op->results);
 }
 
 AnelValue emit_unary(Elab *e, OpCode code, const AnelTensor *x, Span at)
@@ -124,10 +124,10 @@ AnelValue emit_elementwise(Elab *e, OpCode code, const char *verb, const AnelVal
         return elab_error(e, at, "cannot %s a tensor of whole numbers and one of others; write float(x)",
                           verb);
     if (!shapes_fit(e, verb, a, b, at))
-        return value_error;
+        return anel_error;
     Value *x = operand(e, a, type, at), *y = operand(e, b, type, at);
     if (!x || !y)
-        return value_error;
+        return anel_error;
     Op *op = begin_op(e, code, at);
     op_set(op, "x", x);
     op_set(op, "y", y);
@@ -147,7 +147,7 @@ static AnelValue divide_by_number(Elab *e, const AnelValue *a, const AnelValue *
 {
     if (number_of(b) == 0)
         return elab_error(e, at, "division by zero");
-    AnelValue inverse = value_float(1 / number_of(b));
+    AnelValue inverse = anel_float(1 / number_of(b));
     return emit_elementwise(e, OP_MUL, "divide", a, &inverse, at);
 }
 

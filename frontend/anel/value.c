@@ -5,35 +5,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-const AnelValue value_none = {.kind = ANEL_NONE};
-const AnelValue value_error = {.kind = ANEL_ERROR};
+const AnelValue anel_none = {.kind = ANEL_NONE};
+const AnelValue anel_error = {.kind = ANEL_ERROR};
 
-AnelValue value_int(int64_t i)
+AnelValue anel_int(int64_t i)
 {
     return (AnelValue){.kind = ANEL_INT, .integer = i};
 }
 
-AnelValue value_float(double d)
+AnelValue anel_float(double d)
 {
     return (AnelValue){.kind = ANEL_FLOAT, .number = d};
 }
 
-AnelValue value_bool(bool b)
+AnelValue anel_bool(bool b)
 {
     return (AnelValue){.kind = ANEL_BOOL, .boolean = b};
 }
 
-AnelValue value_text(const char *s)
+AnelValue anel_text(const char *s)
 {
     return (AnelValue){.kind = ANEL_TEXT, .text = s};
 }
 
-AnelValue value_list(const AnelValue *item, int count)
+AnelValue anel_list(const AnelValue *item, int count)
 {
     return (AnelValue){.kind = ANEL_LIST, .list = {item, count}};
 }
 
-AnelValue value_tensor(Elab *e, Value *v)
+AnelValue anel_tensor(Elab *e, Value *v)
 {
     AnelTensor *t = arena_new(&e->scratch, AnelTensor);
     t->value = v;
@@ -69,7 +69,7 @@ bool as_int(const AnelValue *v, int64_t *out)
     return true;
 }
 
-bool value_same(const AnelValue *a, const AnelValue *b)
+bool anel_same(const AnelValue *a, const AnelValue *b)
 {
     if (is_number(a) && is_number(b))
         return number_of(a) == number_of(b);
@@ -83,7 +83,7 @@ bool value_same(const AnelValue *a, const AnelValue *b)
         if (a->list.count != b->list.count)
             return false;
         for (int i = 0; i < a->list.count; i++)
-            if (!value_same(&a->list.item[i], &b->list.item[i]))
+            if (!anel_same(&a->list.item[i], &b->list.item[i]))
                 return false;
         return true;
     default: return a->kind == ANEL_NONE;
@@ -182,7 +182,7 @@ const char *span_text(Elab *e, Span at)
     return at.source ? arena_str(&e->scratch, at.source->text + at.start, at.length) : "";
 }
 
-AnelValue value_keep(Elab *e, const AnelValue *v)
+AnelValue anel_keep(Elab *e, const AnelValue *v)
 {
     Arena *a = &e->module->arena;
     AnelValue out = *v;
@@ -192,7 +192,7 @@ AnelValue value_keep(Elab *e, const AnelValue *v)
         return out;
     AnelValue *item = arena_many(a, (size_t)v->list.count, AnelValue);
     for (int i = 0; i < v->list.count; i++)
-        item[i] = value_keep(e, &v->list.item[i]);
+        item[i] = anel_keep(e, &v->list.item[i]);
     out.list.item = item;
     return out;
 }

@@ -93,7 +93,7 @@ static AnelValue fallback(Elab *e, const Node *n, const Type *declared, AnelValu
 void run_weight(Elab *e, const Node *n)
 {
     Type declared;
-    AnelValue v = value_error;
+    AnelValue v = anel_error;
     const char *name = tensor_name(e, n);
     if (name && declared_type(e, n->kid[1], &declared)) {
         Span at = span_join(n->span, n->kid[1]->span);
@@ -103,10 +103,10 @@ void run_weight(Elab *e, const Node *n)
             Weight *w = add_weight(e, name, &declared, at);
             if (w) {
                 w->fallback |= n->kid[2] != NULL;
-                v = value_tensor(e, NULL);
+                v = anel_tensor(e, NULL);
                 v.tensor->weight = w;
             } else {
-                v = value_error;
+                v = anel_error;
             }
         }
     }

@@ -1,6 +1,8 @@
 /* .npy files: what numpy writes, byte by byte, and what no reader should believe. */
 #include "runtime/npy.h"
 
+#include <unistd.h>
+
 #include "base/arena.h"
 #include "base/file.h"
 #include "tests/unit/check.h"
