@@ -168,6 +168,7 @@ struct Func {
 struct Module {
     Arena arena;
     const char *version; /* "1.3" */
+    bool newline;        /* the text was read with a line end behind the last brace, and prints so */
     int attrs;           /* program attributes: buildInfo */
     Attr *attr;
     int funcs, funcs_cap;

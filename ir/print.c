@@ -329,5 +329,5 @@ void module_print(Text *out, const Module *m)
     text_puts(out, "{\n");
     for (int i = 0; i < m->funcs; i++)
         func_print(out, m->func[i]);
-    text_putc(out, '}');
+    text_puts(out, m->newline ? "}\n" : "}");
 }

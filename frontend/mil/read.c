@@ -148,6 +148,7 @@ static bool read_program(Reader *r, bool keep)
     }
     if (mil_yyparse(r) != 0 || r->diags->errors > before)
         return false;
+    r->m->newline = r->src->size && r->src->text[r->src->size - 1] == '\n';
     if (!r->m->funcs)
         diag_rule(r->diags, DIAG_ERROR, "mil-function", (Span){r->src, 0, 1}, "the program has no function");
     bool right = r->diags->errors == before && module_verify(r->m, NULL, r->diags);
