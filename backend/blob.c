@@ -1,5 +1,6 @@
 #include "backend/blob.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,13 @@ static void fill_distance(const BlobRecord *r, int64_t first, int64_t count, uin
     }
 }
 
+/* Powers of two are exact in fp16, but for what becomes a subnormal. */
+static void scale_halves(const BlobRecord *r, int64_t count, uint16_t *x)
+{
+    for (int64_t i = 0; i < count && r->ref.scale; i++)
+        x[i] = half_from_float(ldexpf(half_to_float(x[i]), r->ref.scale));
+}
+
 static bool read_chunk(Output *o, const BlobRecord *r, int64_t first, int64_t count, Error *err)
 {
     if (r->ref.kind == WEIGHT_CAUSAL_MASK) {
@@ -92,8 +100,11 @@ static bool read_chunk(Output *o, const BlobRecord *r, int64_t first, int64_t co
         fill_distance(r, first, count, o->buffer);
         return true;
     }
-    return o->weights->read(o->weights->context, &r->ref, r->type, first, count, r->type->dtype, o->buffer,
-                            err);
+    if (!o->weights->read(o->weights->context, &r->ref, r->type, first, count, r->type->dtype, o->buffer, err))
+        return false;
+    if (r->type->dtype == DT_FP16)
+        scale_halves(r, count, o->buffer);
+    return true;
 }
 
 static bool put_payload(Output *o, const BlobRecord *r, Error *err)

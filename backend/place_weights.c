@@ -27,7 +27,7 @@ static char *key_of(Arena *a, const WeightRef *w, const Type *t)
     if (w->kind == WEIGHT_DISTANCE)
         return arena_printf(a, "distance %lld %lld %d %s", (long long)t->dim[t->rank - 2],
                             (long long)t->dim[t->rank - 1], w->transposed, dtype);
-    return arena_printf(a, "tensor %s %d %s", w->name, w->transposed, dtype);
+    return arena_printf(a, "tensor %s %d %d %s", w->name, w->transposed, w->scale, dtype);
 }
 
 /* "attention_00.s0032" -> "attention_00.bin": what the buckets share is stored once. */

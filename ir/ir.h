@@ -68,6 +68,7 @@ typedef struct WeightRef {
     bool transposed;  /* the checkpoint holds [in, out], the value is [out, in] */
     int64_t window;   /* WEIGHT_CAUSAL_MASK: query q sees keys q-window+1 .. q; 0 = all up to q.
                        * Element (q, k) is 0 where seen, else MASKED; the last two axes are q and k. */
+    int scale;        /* WEIGHT_TENSOR: times 2^scale, in fp16 */
 } WeightRef;
 
 /* Never -inf on the ANE: facts and sources in docs/devices.md. fp16-exact. */

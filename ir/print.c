@@ -94,6 +94,8 @@ static void weight_print(Text *out, const WeightRef *w)
         string_print(out, w->name);
         if (w->transposed)
             text_puts(out, ", transposed = true");
+        if (w->scale)
+            text_printf(out, ", scale = %d", w->scale);
     }
     text_putc(out, ')');
 }

@@ -11,6 +11,17 @@
 
 #include "ir/plan.h"
 
+/* The largest magnitudes that a run of the model's package had, compiled without rescaling. */
+typedef struct CalibratedValue {
+    const char *program, *value; /* "attention_00" (without the bucket), "scores" */
+    double most;
+} CalibratedValue;
+
+typedef struct Calibration {
+    int count;
+    const CalibratedValue *value;
+} Calibration;
+
 typedef struct PipelineOptions {
     const char *profile;    /* a built-in name or a file (ir/profile.h); NULL: "safe" */
     const int64_t *buckets; /* sequence lengths of prefill that the model asks for, in any order */
@@ -20,9 +31,11 @@ typedef struct PipelineOptions {
     FILE *dump;              /* where they are printed */
     Text *stats;             /* what each pass did and how long it took; NULL: not wanted */
     Text *explain;           /* every program, and why it begins and ends where it does; NULL: not wanted */
-    /* The numbers of the weights, for the analysis of ranges, which reads all of them. Only where `explain`
-     * is wanted; NULL: the explanation says that ranges were not looked at. */
+    /* The numbers of the weights, for the analysis of ranges, which reads those of the programs once; NULL:
+     * ranges are not looked at, and nothing is rescaled. */
     const WeightSource *weights;
+    bool no_rescale;                /* only look at ranges, and that for `explain` */
+    const Calibration *calibration; /* NULL: none */
     /* One program and nothing else: it takes 1 .. context tokens at consecutive positions, keeps the KV cache
      * in states, and gives the logits of the last token. What Core ML's public API can run. */
     bool stateful;

@@ -28,8 +28,9 @@ static const char *const order[] = {
     "decompose", /* after place: only what goes to the ANE; before specialise: once for all buckets */
     "specialise",
     "legalise", /* needs lengths: which axes lie side by side */
+    "range",    /* of what legalise made: the values and weights as the engine will have them */
+    "rescale",
     "assemble", /* needs the ports of the physical functions */
-    "range",    /* last: changes nothing */
 };
 enum { ORDER = sizeof order / sizeof *order };
 
@@ -178,7 +179,7 @@ static bool run_stage(Pipeline *p, const Stage *s)
     run->ms = now_ms() - start;
     dump(p, s->name);
     start = now_ms();
-    /* Programs are final after legalise; the last passes only read them. */
+    /* These two change no function. */
     if (ok && strcmp(s->name, "assemble") != 0 && strcmp(s->name, "range") != 0)
         visit_functions(p, s->name, verify_function, NULL);
     if (ok && strcmp(s->name, "decode") == 0)
@@ -276,6 +277,8 @@ static void report(Pipeline *p)
 static void end(Pipeline *p)
 {
     HASH_CLEAR(hh, p->roles);
+    for (int i = 0; i < p->segments; i++)
+        HASH_CLEAR(hh, p->segment[i]->ranged);
     text_free(&p->left);
     text_free(&p->ranges);
     module_free(p->module);

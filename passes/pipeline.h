@@ -30,6 +30,15 @@ typedef struct Wire {
     const char *state;              /* the KV cache tensor that takes it in prefill; NULL: none */
 } Wire;
 
+/* How large a value of a program can become, and how large it is expected to (passes/range.h). */
+typedef struct Ranged {
+    const char *name; /* in the physical functions, of all buckets */
+    double most, likely;
+    double sum, likely_sum; /* of its partial sums; 0: it is no sum */
+    bool products, measured, weights_larger;
+    UT_hash_handle hh;
+} Ranged;
+
 typedef struct Segment {
     Place place;
     const char *kind, *name; /* "attention", "attention_00"; "cpu", "glue_03" */
@@ -37,6 +46,7 @@ typedef struct Segment {
     Func *func; /* params and outputs are those of `input` and `output`, in order */
     int inputs, outputs;
     int *input, *output; /* wires */
+    Ranged *ranged;      /* of a program, after `range`: hash by name */
 } Segment;
 
 /* A segment at one bucket. */
@@ -95,7 +105,7 @@ typedef struct Pipeline {
     Instance **instance; /* by bucket, in the order of the segments; the head's is the last */
     unsigned stamps;     /* regions that were tried */
     Text left;           /* fusions that were not possible, for --explain */
-    Text ranges;         /* what `range` found, for --explain */
+    Text ranges;         /* what `range` and `rescale` found and did, for --explain */
     PassRun run[MOST_RUNS];
     int runs;
 } Pipeline;

@@ -297,7 +297,8 @@ const char *mil_string_value(Reader *r, Span at)
 
 /* ---- references ---- */
 
-enum { SEEN_NAME = 1, SEEN_TRANSPOSED = 2, SEEN_WINDOW = 4, SEEN_PATH = 8, SEEN_OFFSET = 16 };
+enum { SEEN_NAME = 1, SEEN_TRANSPOSED = 2, SEEN_WINDOW = 4, SEEN_PATH = 8, SEEN_OFFSET = 16, SEEN_SCALE = 32 };
+enum { HALF_SHIFT = 40 }; /* the range of fp16, subnormals included */
 
 static bool first_time(Reader *r, int bit, Span key)
 {
@@ -330,19 +331,25 @@ void mil_reference_constant(Reader *r, Span key, Constant value)
 void mil_reference_scalar(Reader *r, Span key, Scalar kind, Span at)
 {
     WeightRef *w = &r->reference.weight;
-    Constant window = {0};
+    Constant number = {0};
+    bool scale = kind == SCALAR_INT && mil_is(r, key, "scale");
     if (kind == SCALAR_STRING && mil_is(r, key, "name") && first_time(r, SEEN_NAME, key)) {
         w->name = mil_string_value(r, at);
     } else if (kind == SCALAR_WORD && mil_is(r, key, "transposed") && first_time(r, SEEN_TRANSPOSED, key)) {
         w->transposed = *mil_text(r, at) == 't';
-    } else if (kind == SCALAR_INT && mil_is(r, key, "window") && first_time(r, SEEN_WINDOW, key)) {
+    } else if ((scale || (kind == SCALAR_INT && mil_is(r, key, "window"))) &&
+               first_time(r, scale ? SEEN_SCALE : SEEN_WINDOW, key)) {
         mil_literal_begin(r, mil_scalar(r, DT_INT64));
         mil_literal_scalar(r, kind, at);
-        window = mil_literal_end(r, mil_scalar(r, DT_INT64), at);
-        w->window = window.literal ? window.literal->ints[0] : 0;
+        number = mil_literal_end(r, mil_scalar(r, DT_INT64), at);
+        int64_t n = number.literal ? number.literal->ints[0] : 0;
+        if (scale)
+            w->scale = n < -HALF_SHIFT ? -HALF_SHIFT : n > HALF_SHIFT ? HALF_SHIFT : (int)n;
+        else
+            w->window = n;
     } else {
         diag_rule(r->diags, DIAG_ERROR, "mil-literal", key,
-                  "WEIGHT takes name = \"..\" and transposed, CAUSAL_MASK window, DISTANCE transposed");
+                  "WEIGHT takes name = \"..\", transposed and scale, CAUSAL_MASK window, DISTANCE transposed");
     }
 }
 
@@ -358,6 +365,7 @@ Constant mil_reference_end(Reader *r, const Type *type, LiteralKind kind, Weight
                 : weight == WEIGHT_DISTANCE ? 0
                                             : SEEN_WINDOW;
     int allows = kind == LIT_WEIGHT && weight != WEIGHT_CAUSAL_MASK ? needs | SEEN_TRANSPOSED : needs;
+    allows |= kind == LIT_WEIGHT && weight == WEIGHT_TENSOR ? SEEN_SCALE : 0;
     if ((ref.seen & needs) != needs || (ref.seen & ~allows)) {
         diag_rule(r->diags, DIAG_ERROR, "mil-literal", at, "expected %s",
                   kind == LIT_BLOB            ? "BLOBFILE(path = .., offset = ..)"

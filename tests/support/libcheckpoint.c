@@ -83,6 +83,8 @@ static Entry *entry(Writer *w, const char *name, int rank, int a, int b, double 
     *e = (Entry){.rank = rank, .shape = {a, b}, .scale = (float)scale, .centre = (float)centre};
     snprintf(e->name, sizeof e->name, "%s%s", strcmp(name, "lm_head.weight") == 0 ? "" : w->spec->prefix,
              name);
+    if (w->spec->loud && strstr(name, w->spec->loud) && strstr(name, ".weight"))
+        e->scale *= (float)w->spec->gain;
     return e;
 }
 

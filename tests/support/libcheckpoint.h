@@ -18,6 +18,8 @@ typedef struct CheckpointSpec {
     bool unaligned;     /* data at an odd address */
     uint64_t seed;
     const char *broken; /* one of checkpoint_faults, or NULL */
+    const char *loud;   /* weights with this in their names are `gain` times as large; NULL: none */
+    double gain;
 } CheckpointSpec;
 
 typedef struct CheckpointFault {

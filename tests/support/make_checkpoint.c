@@ -11,10 +11,10 @@
 #include "tests/support/libgpt2.h"
 
 static struct {
-    int64_t layers, heads, dim, inner, context, vocab, seed;
-    const char *dtype, *prefix, *layout, *head, *broken, *logits, *format;
+    int64_t layers, heads, dim, inner, context, vocab, seed, gain;
+    const char *dtype, *prefix, *layout, *head, *broken, *loud, *logits, *format;
     bool buffers, unaligned, help;
-} options = {2, 0, 32, 0, 64, 300, 1, "f32", "", "conv1d", "tied", NULL, NULL, "text", false, false, false};
+} options = {2, 0, 32, 0, 64, 300, 1, 1, "f32", "", "conv1d", "tied", NULL, NULL, NULL, "text", false, false, false};
 
 static const Flag flags[] = {
     {FLAG_INT, "--layers", NULL, "N", &options.layers, 1, 1000, "layers (2)"},
@@ -31,6 +31,8 @@ static const Flag flags[] = {
     {FLAG_BOOL, "--buffers", NULL, NULL, &options.buffers, 0, 0, "with the causal masks of old exports"},
     {FLAG_BOOL, "--unaligned", NULL, NULL, &options.unaligned, 0, 0, "data at an odd address"},
     {FLAG_INT, "--seed", NULL, "N", &options.seed, 0, 1e15, "of the weights (1)"},
+    {FLAG_TEXT, "--loud", NULL, "NAME", &options.loud, 0, 0, "the weights with this in their names get --gain"},
+    {FLAG_INT, "--gain", NULL, "N", &options.gain, 1, 1 << 20, "times as large (1)"},
     {FLAG_TEXT, "--break", NULL, "FAULT", &options.broken, 0, 0, "with a fault; --help lists them"},
     {FLAG_TEXT, "--logits", NULL, "IDS", &options.logits, 0, 0, "print the logits of a checkpoint"},
     {FLAG_TEXT, "--format", NULL, "NAME", &options.format, 0, 0, "of the logits: text, or f64 (raw)"},
@@ -75,6 +77,8 @@ static int make(const char *dir)
         .unaligned = options.unaligned,
         .seed = (uint64_t)options.seed,
         .broken = options.broken,
+        .loud = options.loud,
+        .gain = (double)options.gain,
     };
     return checkpoint_write(&spec, dir, &err) ? 0 : complain(&err);
 }

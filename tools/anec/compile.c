@@ -26,7 +26,7 @@ typedef struct Options {
     const char *input, *from, *models, *weights, *output, *profile, *explain_profile, *emit, *dump;
     FlagList sets;
     int64_t random_seed;
-    bool fetch_only, check, explain, stats, quiet, help, version, list_passes, list_profiles;
+    bool fetch_only, check, no_rescale, explain, stats, quiet, help, version, list_passes, list_profiles;
 } Options;
 
 static Options opt = {.emit = "pkg", .profile = "safe", .random_seed = -1};
@@ -49,6 +49,8 @@ static const Flag flags[] = {
      "set a parameter of the model, or a key of config.json; may be given several times"},
     {FLAG_TEXT, "--profile", NULL, "NAME", &opt.profile, 0, 0,
      "the chip to compile for, or a profile file (safe)"},
+    {FLAG_BOOL, "--no-rescale", NULL, NULL, &opt.no_rescale, 0, 0,
+     "leave sums as they are that could pass the end of the Neural Engine's accumulator"},
     {FLAG_GROUP, "Output", NULL, NULL, NULL, 0, 0, NULL},
     {FLAG_TEXT, "-o", "--output", "PATH", &opt.output, 0, 0,
      "the package (default: the model's name with .pkg); with another --emit, a file (default: stdout)"},
@@ -258,7 +260,8 @@ static int run_passes(Inputs *in, Diags *diags)
         .dump = stderr,
         .stats = opt.stats ? &stats : NULL,
         .explain = opt.explain ? &explain : NULL,
-        .weights = opt.explain && in->has_numbers ? &in->numbers : NULL,
+        .weights = in->has_numbers ? &in->numbers : NULL,
+        .no_rescale = opt.no_rescale,
         .stateful = wants("mlpackage"),
     };
     Plan *plan = passes_run(in->graph, &o, diags);
