@@ -100,7 +100,8 @@ static bool read_chunk(Output *o, const BlobRecord *r, int64_t first, int64_t co
         fill_distance(r, first, count, o->buffer);
         return true;
     }
-    if (!o->weights->read(o->weights->context, &r->ref, r->type, first, count, r->type->dtype, o->buffer, err))
+    if (!o->weights->read(o->weights->context, &r->ref, r->type, first, count, r->type->dtype, o->buffer,
+                          err))
         return false;
     if (r->type->dtype == DT_FP16)
         scale_halves(r, count, o->buffer);

@@ -7,11 +7,12 @@
 #include "passes/interval.h"
 
 /* What is known of a value; in Value.mark while a function is looked at. Two things are followed side by
- * side: what can be at all (`all`, `channel`, `sum`), and what is to be expected (`likely...`, magnitudes). */
+ * side: what can be at all (`all`, `channel`, `sum`), and what is to be expected (`likely...`, magnitudes).
+ */
 typedef struct Bound {
     Interval all;
     double likely;
-    double measured;                /* by the calibration, without the factor; 0: it was not */
+    double measured;                  /* by the calibration, without the factor; 0: it was not */
     double *channel, *likely_channel; /* magnitudes along axis 1 of [1, C, ...]; NULL, both: none */
     /* x[c] = gamma[c] * z[c] + beta[c] with |z|_2 <= radius, for the channels of each column: what a norm
      * makes. NULL, both: no such thing. */
@@ -19,7 +20,7 @@ typedef struct Bound {
     bool sums_to_one; /* a softmax over the last axis */
     /* Of a sum: no partial sum in any order is larger. 0: the value is no sum. */
     double sum, likely_sum;
-    bool products; /* the sum is one of products, and goes through the accumulator */
+    bool products;       /* the sum is one of products, and goes through the accumulator */
     bool weights_larger; /* of a conv: than what they meet, where both are as expected */
 } Bound;
 
@@ -55,7 +56,7 @@ double *range_numbers(Range *r, const Value *v);
 
 /* ---- range_sums.c ---- */
 
-void bound_conv(Range *r, Op *op);   /* conv, linear */
+void bound_conv(Range *r, Op *op); /* conv, linear */
 void bound_matmul(Range *r, Op *op);
 void bound_reduction(Range *r, Op *op);
 

@@ -58,8 +58,8 @@ double *range_numbers(Range *r, const Value *v)
 static Interval made_up(const Value *v)
 {
     const Type *t = v->type;
-    double length = (double)(t->dim[t->rank - 1] > t->dim[t->rank - 2] ? t->dim[t->rank - 1]
-                                                                       : t->dim[t->rank - 2]);
+    double length =
+        (double)(t->dim[t->rank - 1] > t->dim[t->rank - 2] ? t->dim[t->rank - 1] : t->dim[t->rank - 2]);
     return value_literal(v)->weight.kind == WEIGHT_CAUSAL_MASK ? (Interval){MASKED, 0}
                                                                : interval_around(length);
 }
@@ -194,7 +194,8 @@ static void bound_binary(Range *r, Op *op)
     double exponent;
     if (op->code == OP_POW && const_number(vy, &exponent))
         with = (Interval){exponent, exponent}; /* none of those in use is rounded */
-    bool same = vx == vy && op->code == OP_MUL, each_x = has_channels(x, vx, n), each_y = has_channels(y, vy, n);
+    bool same = vx == vy && op->code == OP_MUL, each_x = has_channels(x, vx, n),
+         each_y = has_channels(y, vy, n);
     Interval all = interval_binary(op, x->all, with);
     Interval likely =
         interval_binary(op, interval_within(x->all, x->likely), interval_within(with, y->likely));
@@ -205,8 +206,7 @@ static void bound_binary(Range *r, Op *op)
         return;
     new_channels(r, b, n);
     for (int64_t i = 0; i < n; i++) {
-        b->channel[i] =
-            magnitude(op, channel_most(x, each_x, false, i), channel_most(y, each_y, false, i));
+        b->channel[i] = magnitude(op, channel_most(x, each_x, false, i), channel_most(y, each_y, false, i));
         b->likely_channel[i] =
             magnitude(op, channel_most(x, each_x, true, i), channel_most(y, each_y, true, i));
     }
@@ -221,8 +221,7 @@ static void bound_move(Range *r, Op *op)
 {
     Interval all = {INFINITY, -INFINITY};
     double likely = 0;
-    FOR_EACH_DATA(op, slot)
-    {
+    FOR_EACH_DATA(op, slot) {
         const Bound *x = bound_of(r, *slot);
         all = interval_join(all, x->all);
         likely = fmax(likely, x->likely);

@@ -2,8 +2,8 @@
  *
  *     |w . x| <= R * |w * gamma|_2 + sum |w * beta|        also for any part of the sum
  *
- * behind a softmax the largest term; else sum |w| * |x|. What is expected of them: every term as large as x is
- * expected to be, with signs that have nothing to do with one another, so that squares add up. */
+ * behind a softmax the largest term; else sum |w| * |x|. What is expected of them: every term as large as x
+ * is expected to be, with signs that have nothing to do with one another, so that squares add up. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,8 @@ typedef struct RowSums {
 /* ---- rows ---- */
 
 /* sum |w * v| and sum (w * u)^2, each in lanes that the compiler makes vectors of. */
-static void two_sums(const float *w, const float *v, const float *u, int64_t n, double *plain, double *squares)
+static void two_sums(const float *w, const float *v, const float *u, int64_t n, double *plain,
+                     double *squares)
 {
     float a[LANES] = {0}, b[LANES] = {0};
     int64_t i = 0;
@@ -120,8 +121,7 @@ static bool all_rows(Range *r, const Value *w, const Columns *c, int64_t groups,
         if (!read_rows(r, w, numbers, row * width, count * width))
             return false;
         for (int64_t i = 0; i < count; i++)
-            out[row + i] =
-                row_sums(c, r->buffer + i * width, (row + i) / (rows / groups) * width, width);
+            out[row + i] = row_sums(c, r->buffer + i * width, (row + i) / (rows / groups) * width, width);
     }
     return true;
 }
@@ -180,8 +180,8 @@ void bound_conv(Range *r, Op *op)
 /* What a calibration saw of both is taken once with its factor, not squared. */
 static double likely_product(const Bound *x, const Bound *y, double terms)
 {
-    double product = x->measured > 0 && y->measured > 0 ? RANGE_SAFETY * x->measured * y->measured
-                                                        : x->likely * y->likely;
+    double product =
+        x->measured > 0 && y->measured > 0 ? RANGE_SAFETY * x->measured * y->measured : x->likely * y->likely;
     return sqrt(terms) * product;
 }
 
@@ -216,7 +216,8 @@ void bound_reduction(Range *r, Op *op)
         likely *= likely;
     }
     bool extreme = op->code == OP_REDUCE_MAX || op->code == OP_REDUCE_MIN;
-    double sum = terms * interval_most(each) * SLACK, likely_sum = (each.low >= 0 ? terms : sqrt(terms)) * likely;
+    double sum = terms * interval_most(each) * SLACK,
+           likely_sum = (each.low >= 0 ? terms : sqrt(terms)) * likely;
     if (extreme || op->code == OP_REDUCE_MEAN) {
         bound_new(r, op->result[0], interval_scale(each, 1), extreme ? likely : likely_sum / terms);
     } else {

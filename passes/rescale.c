@@ -128,8 +128,7 @@ static bool may_be_small(const Rescale *r, int w)
         for (int k = 0; k < p->segment[s]->inputs; k++) {
             if (p->segment[s]->input[k] != w)
                 continue;
-            if (p->segment[s]->place != PLACE_CPU ||
-                !widening(p, p->instance[bucket * p->segments + s], w))
+            if (p->segment[s]->place != PLACE_CPU || !widening(p, p->instance[bucket * p->segments + s], w))
                 return false;
             readers++;
         }
@@ -178,8 +177,7 @@ static void ask_op(Rescale *r, const Op *op)
     }
     if (is_sum(op->code))
         carries &= is_known(op_arg(op, "x")) || is_known(op_arg(op, "y"));
-    FOR_EACH_DATA(op, slot)
-    {
+    FOR_EACH_DATA(op, slot) {
         scaled(r, *slot)->absorbs &= absorbs;
         scaled(r, *slot)->carries &= carries;
     }
@@ -339,8 +337,7 @@ static void scale_product(Rescale *r, Op *op, int needed)
         return;
     }
     if (by > 0)
-        set_operand(op, left ? "x" : "y",
-                    held(r, left ? x : y, scaled(r, left ? x : y)->exponent + by));
+        set_operand(op, left ? "x" : "y", held(r, left ? x : y, scaled(r, left ? x : y)->exponent + by));
     scaled(r, op->result[0])->exponent = by > 0 ? needed : from;
 }
 
@@ -584,9 +581,10 @@ static void tell_program(Rescale *r, const Segment *s, Tally *tally)
 
 static void tell_tally(Pipeline *p, const Tally *t)
 {
-    text_printf(&p->ranges,
-                "  %d sums stay below it whatever the input, %d are expected to, %d are not%s, %d are not known\n",
-                t->safe, t->expected, t->passed, p->options->no_rescale ? "" : " (rescaled)", t->unknown);
+    text_printf(
+        &p->ranges,
+        "  %d sums stay below it whatever the input, %d are expected to, %d are not%s, %d are not known\n",
+        t->safe, t->expected, t->passed, p->options->no_rescale ? "" : " (rescaled)", t->unknown);
     pipeline_count(p, "sums that stay in range", t->safe);
     pipeline_count(p, "sums that are expected to", t->expected);
     pipeline_count(p, "sums that are not", t->passed);

@@ -297,7 +297,14 @@ const char *mil_string_value(Reader *r, Span at)
 
 /* ---- references ---- */
 
-enum { SEEN_NAME = 1, SEEN_TRANSPOSED = 2, SEEN_WINDOW = 4, SEEN_PATH = 8, SEEN_OFFSET = 16, SEEN_SCALE = 32 };
+enum {
+    SEEN_NAME = 1,
+    SEEN_TRANSPOSED = 2,
+    SEEN_WINDOW = 4,
+    SEEN_PATH = 8,
+    SEEN_OFFSET = 16,
+    SEEN_SCALE = 32
+};
 enum { HALF_SHIFT = 40 }; /* the range of fp16, subnormals included */
 
 static bool first_time(Reader *r, int bit, Span key)
@@ -348,8 +355,9 @@ void mil_reference_scalar(Reader *r, Span key, Scalar kind, Span at)
         else
             w->window = n;
     } else {
-        diag_rule(r->diags, DIAG_ERROR, "mil-literal", key,
-                  "WEIGHT takes name = \"..\", transposed and scale, CAUSAL_MASK window, DISTANCE transposed");
+        diag_rule(
+            r->diags, DIAG_ERROR, "mil-literal", key,
+            "WEIGHT takes name = \"..\", transposed and scale, CAUSAL_MASK window, DISTANCE transposed");
     }
 }
 

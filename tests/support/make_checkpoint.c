@@ -14,7 +14,8 @@ static struct {
     int64_t layers, heads, dim, inner, context, vocab, seed, gain;
     const char *dtype, *prefix, *layout, *head, *broken, *loud, *logits, *format;
     bool buffers, unaligned, help;
-} options = {2, 0, 32, 0, 64, 300, 1, 1, "f32", "", "conv1d", "tied", NULL, NULL, NULL, "text", false, false, false};
+} options = {2,        0,      32,   0,    64,   300,    1,     1,     "f32", "",
+             "conv1d", "tied", NULL, NULL, NULL, "text", false, false, false};
 
 static const Flag flags[] = {
     {FLAG_INT, "--layers", NULL, "N", &options.layers, 1, 1000, "layers (2)"},
@@ -31,7 +32,8 @@ static const Flag flags[] = {
     {FLAG_BOOL, "--buffers", NULL, NULL, &options.buffers, 0, 0, "with the causal masks of old exports"},
     {FLAG_BOOL, "--unaligned", NULL, NULL, &options.unaligned, 0, 0, "data at an odd address"},
     {FLAG_INT, "--seed", NULL, "N", &options.seed, 0, 1e15, "of the weights (1)"},
-    {FLAG_TEXT, "--loud", NULL, "NAME", &options.loud, 0, 0, "the weights with this in their names get --gain"},
+    {FLAG_TEXT, "--loud", NULL, "NAME", &options.loud, 0, 0,
+     "the weights with this in their names get --gain"},
     {FLAG_INT, "--gain", NULL, "N", &options.gain, 1, 1 << 20, "times as large (1)"},
     {FLAG_TEXT, "--break", NULL, "FAULT", &options.broken, 0, 0, "with a fault; --help lists them"},
     {FLAG_TEXT, "--logits", NULL, "IDS", &options.logits, 0, 0, "print the logits of a checkpoint"},

@@ -196,7 +196,7 @@ static void test_model(void)
         "{\n" LINE "tensor<fp32, [50, 8]> wte = const()[val = tensor<fp32, [50, 8]>(WEIGHT(name = "
         "\"wte.\\\"weight\"))];\n" LINE
         "tensor<fp32, [8, 8]> w = const()[val = tensor<fp32, [8, 8]>(WEIGHT(name = \"w\", transposed = "
-        "true))];\n" LINE
+        "true, scale = -3))];\n" LINE
         "tensor<fp16, [1, 1, S, S]> mask = const()[val = tensor<fp16, [1, 1, S, S]>(CAUSAL_MASK(window = "
         "0))];\n" LINE "tensor<fp32, [S, 8]> x = gather(axis = int32(0), indices = token, x = wte);\n" LINE
         "tensor<int32, [3]> shape = const()[val = tensor<int32, [3]>([S, 2, 4])];\n" LINE

@@ -115,7 +115,9 @@ static void trial_run(Trial *p, float *x, float *z, Engine *engine)
 static void fill(float *x, Interval in)
 {
     for (int i = 0; i < N; i++) {
-        double u = uniform(), v = u < 0.25 ? in.low : u < 0.5 ? in.high : in.low + (in.high - in.low) * uniform();
+        double u = uniform(), v = u < 0.25  ? in.low
+                                  : u < 0.5 ? in.high
+                                            : in.low + (in.high - in.low) * uniform();
         x[i] = (float)v;
     }
 }
@@ -129,14 +131,16 @@ typedef struct Case {
 } Case;
 
 #define HOME "tensor<fp32, [1, 8, 1, 32]>"
-#define INTS(...) "tensor<int32, [4]>([" #__VA_ARGS__ "])"
+#define I4 "tensor<int32, [4]>"
 #define WINDOW                                                                                               \
-    "strides = tensor<int32, [2]>([1, 1]), pad_type = string(\"valid\"), pad = " INTS(0, 0, 0, 0) ", dilations " \
-    "= tensor<int32, [2]>([1, 1]), groups = int32(1)"
+    "strides = tensor<int32, [2]>([1, 1]), pad_type = string(\"valid\"), pad = " I4 "([0, 0, 0, 0]), "       \
+    "dilations = tensor<int32, [2]>([1, 1]), groups = int32(1)"
 #define UNARY(op) HOME " y = " op "(x = x)[name = string(\"y\")];\n"
 #define BINARY(op) HOME " y = " op "(x = x, y = z)[name = string(\"y\")];\n"
 #define WITH(op, more) HOME " y = " op "(x = x, " more ")[name = string(\"y\")];\n"
-#define REDUCE(op, axis, type) type " y = " op "(x = x, axes = tensor<int32, [1]>([" axis "]), keep_dims = bool(true))[name = string(\"y\")];\n"
+#define REDUCE(op, axis, type)                                                                               \
+    type " y = " op "(x = x, axes = tensor<int32, [1]>([" axis                                               \
+         "]), keep_dims = bool(true))[name = string(\"y\")];\n"
 
 static const Case cases[] = {
     {UNARY("abs"), true, -1},
@@ -189,11 +193,12 @@ static const Case cases[] = {
     {HOME " y = add(x = x, y = tensor<fp32, [1, 8, 1, 1]>([[[[1]], [[-2]], [[3]], [[-4]], [[5]], [[-6]], "
           "[[70]], [[-8]]]]))[name = string(\"y\")];\n",
      true, -1},
-    {HOME " n = relu(x = x)[name = string(\"n\")];\n" HOME " y = sub(x = z, y = n)[name = string(\"y\")];\n", true,
-     -1},
+    {HOME " n = relu(x = x)[name = string(\"n\")];\n" HOME " y = sub(x = z, y = n)[name = string(\"y\")];\n",
+     true, -1},
     {WITH("softmax", "axis = int32(-1)"), true, -1},
-    {WITH("layer_norm", "axes = tensor<int32, [1]>([1]), gamma = tensor<fp32, [8]>([1, -2, 3, 0, 5, 6, 7, "
-                        "-20]), beta = tensor<fp32, [8]>([0, 1, -1, 4, 9, 0, 0, 2]), epsilon = fp32(0x1p-17)"),
+    {WITH("layer_norm",
+          "axes = tensor<int32, [1]>([1]), gamma = tensor<fp32, [8]>([1, -2, 3, 0, 5, 6, 7, "
+          "-20]), beta = tensor<fp32, [8]>([0, 1, -1, 4, 9, 0, 0, 2]), epsilon = fp32(0x1p-17)"),
      true, -1},
     {WITH("layer_norm", "axes = tensor<int32, [1]>([3]), epsilon = fp32(0x1p-17)"), true, -1},
     {WITH("instance_norm", "epsilon = fp32(0x1p-17)"), false, -1},
@@ -204,12 +209,12 @@ static const Case cases[] = {
     {REDUCE("reduce_min", "3", "tensor<fp32, [1, 8, 1, 1]>"), true, -1},
     {REDUCE("reduce_sum_square", "1", "tensor<fp32, [1, 1, 1, 32]>"), true, -1},
     {REDUCE("reduce_l2_norm", "1", "tensor<fp32, [1, 1, 1, 32]>"), false, -1},
-    {"tensor<fp32, [1, 1, 8, 32]> y = reshape(x = x, shape = " INTS(1, 1, 8, 32) ")[name = string(\"y\")];\n", true,
-     -1},
-    {"tensor<fp32, [1, 32, 1, 8]> y = transpose(x = x, perm = " INTS(0, 3, 2, 1) ")[name = string(\"y\")];\n", true,
-     -1},
-    {"tensor<fp32, [1, 3, 1, 32]> y = slice_by_size(x = x, begin = " INTS(0, 4, 0, 0) ", size = " INTS(1, 3, 1, 32)
-     ")[name = string(\"y\")];\n",
+    {"tensor<fp32, [1, 1, 8, 32]> y = reshape(x = x, shape = " I4 "([1, 1, 8, 32]))[name = string(\"y\")];\n",
+     true, -1},
+    {"tensor<fp32, [1, 32, 1, 8]> y = transpose(x = x, perm = " I4 "([0, 3, 2, 1]))[name = string(\"y\")];\n",
+     true, -1},
+    {"tensor<fp32, [1, 3, 1, 32]> y = slice_by_size(x = x, begin = " I4 "([0, 4, 0, 0]), size = " I4
+     "([1, 3, 1, 32]))[name = string(\"y\")];\n",
      true, -1},
     {"tensor<fp32, [1, 16, 1, 32]> y = concat(values = (x, z), axis = int32(1), interleave = "
      "bool(false))[name = string(\"y\")];\n",
@@ -217,9 +222,10 @@ static const Case cases[] = {
     {"tensor<fp32, [1, 8, 1, 64]> y = concat(values = (x, z), axis = int32(3), interleave = "
      "bool(true))[name = string(\"y\")];\n",
      true, -1},
-    {"tensor<fp32, [1, 8, 1, 64]> y = tile(x = x, reps = " INTS(1, 1, 1, 2) ")[name = string(\"y\")];\n", true, -1},
-    {"tensor<fp32, [1, 4, 1, 32]> u, tensor<fp32, [1, 4, 1, 32]> y = split(x = x, num_splits = int32(2), axis = "
-     "int32(1))[name = string(\"u\")];\n",
+    {"tensor<fp32, [1, 8, 1, 64]> y = tile(x = x, reps = " I4 "([1, 1, 1, 2]))[name = string(\"y\")];\n",
+     true, -1},
+    {"tensor<fp32, [1, 4, 1, 32]> u, tensor<fp32, [1, 4, 1, 32]> y = split(x = x, num_splits = int32(2), "
+     "axis = int32(1))[name = string(\"u\")];\n",
      true, -1},
     {HOME " p = softmax(x = x, axis = int32(-1))[name = string(\"p\")];\n"
           "tensor<fp32, [1, 8, 1, 1]> y = matmul(x = p, y = z, transpose_x = bool(false), transpose_y = "
@@ -231,19 +237,21 @@ static const Case cases[] = {
     {"tensor<fp32, [1, 8, 32, 32]> y = matmul(x = x, y = z, transpose_x = bool(true), transpose_y = "
      "bool(false))[name = string(\"y\")];\n",
      true, -1},
-    {"tensor<fp32, [1, 2, 1, 32]> y = conv(x = x, weight = tensor<fp32, [2, 8, 1, 1]>([[[[1]], [[-2]], [[3]], "
-     "[[-4]], [[5]], [[6]], [[-7]], [[8]]], [[[0]], [[0]], [[1]], [[0]], [[9]], [[0]], [[0]], "
+    {"tensor<fp32, [1, 2, 1, 32]> y = conv(x = x, weight = tensor<fp32, [2, 8, 1, 1]>([[[[1]], [[-2]], "
+     "[[3]], [[-4]], [[5]], [[6]], [[-7]], [[8]]], [[[0]], [[0]], [[1]], [[0]], [[9]], [[0]], [[0]], "
      "[[-1]]]]), bias = tensor<fp32, [2]>([-30, 2]), " WINDOW ")[name = string(\"y\")];\n",
      true, -1},
-    {HOME " n = layer_norm(x = x, axes = tensor<int32, [1]>([1]), gamma = tensor<fp32, [8]>([1, -2, 3, 0, 5, 6, "
-          "7, -20]), beta = tensor<fp32, [8]>([0, 1, -1, 4, 9, 0, 0, 2]), epsilon = fp32(0x1p-17))[name = "
-          "string(\"n\")];\n"
-          "tensor<fp32, [1, 1, 1, 32]> y = conv(x = n, weight = tensor<fp32, [1, 8, 1, 1]>([[[[1]], [[-2]], [[3]], "
-          "[[-4]], [[5]], [[6]], [[-7]], [[8]]]]), " WINDOW ")[name = string(\"y\")];\n",
+    {HOME
+     " n = layer_norm(x = x, axes = tensor<int32, [1]>([1]), gamma = tensor<fp32, [8]>([1, -2, 3, 0, 5, 6, "
+     "7, -20]), beta = tensor<fp32, [8]>([0, 1, -1, 4, 9, 0, 0, 2]), epsilon = fp32(0x1p-17))[name = "
+     "string(\"n\")];\n"
+     "tensor<fp32, [1, 1, 1, 32]> y = conv(x = n, weight = tensor<fp32, [1, 8, 1, 1]>([[[[1]], [[-2]], "
+     "[[3]], [[-4]], [[5]], [[6]], [[-7]], [[8]]]]), " WINDOW ")[name = string(\"y\")];\n",
      true, -1},
-    {"tensor<fp32, [1, 2, 1, 30]> y = conv(x = x, weight = tensor<fp32, [2, 4, 1, 3]>([[[[1, 2, 3]], [[4, -5, "
-     "6]], [[7, 8, 9]], [[1, 1, 1]]], [[[-1, 2, 3]], [[0, 0, 6]], [[7, 8, -9]], [[0, 0, 0]]]]), strides = "
-     "tensor<int32, [2]>([1, 1]), pad_type = string(\"valid\"), pad = " INTS(0, 0, 0, 0) ", dilations = "
+    {"tensor<fp32, [1, 2, 1, 30]> y = conv(x = x, weight = tensor<fp32, [2, 4, 1, 3]>([[[[1, 2, 3]], "
+     "[[4, -5, 6]], [[7, 8, 9]], [[1, 1, 1]]], [[[-1, 2, 3]], [[0, 0, 6]], [[7, 8, -9]], [[0, 0, 0]]]]), "
+     "strides = "
+     "tensor<int32, [2]>([1, 1]), pad_type = string(\"valid\"), pad = " I4 "([0, 0, 0, 0]), dilations = "
      "tensor<int32, [2]>([1, 1]), groups = int32(2))[name = string(\"y\")];\n",
      true, -1},
     /* a norm by the mean square, as decompose leaves it */
@@ -268,8 +276,7 @@ enum { CASES = sizeof cases / sizeof *cases };
 static bool fits(const Trial *p)
 {
     for (int i = 0; i < p->kept; i++)
-        if (isfinite(p->value[i].all.high) &&
-            fmax(interval_most(p->value[i].all), p->value[i].sum) >= 32768)
+        if (isfinite(p->value[i].all.high) && fmax(interval_most(p->value[i].all), p->value[i].sum) >= 32768)
             return false;
     return true;
 }
@@ -329,7 +336,7 @@ static void test_box_is_reached(void)
     Trial p = {0};
     float x[N], z[N] = {0};
     if (!trial_read(&p, "tensor<fp32, [1, 1, 1, 32]> y = conv(x = x, weight = " ROW ", " WINDOW
-                          ")[name = string(\"y\")];\n"))
+                        ")[name = string(\"y\")];\n"))
         return;
     trial_bound(&p, interval_around(2), interval_around(1));
     for (int i = 0; i < N; i++)
@@ -350,9 +357,9 @@ static void test_norm_is_reached(void)
     float x[N], z[N] = {0};
     double mean = 0, squares = 0;
     if (!trial_read(&p, HOME " n = layer_norm(x = x, axes = tensor<int32, [1]>([1]), epsilon = "
-                               "fp32(0x1p-17))[name = string(\"n\")];\n"
-                               "tensor<fp32, [1, 1, 1, 32]> y = conv(x = n, weight = " ROW ", " WINDOW
-                               ")[name = string(\"y\")];\n"))
+                             "fp32(0x1p-17))[name = string(\"n\")];\n"
+                             "tensor<fp32, [1, 1, 1, 32]> y = conv(x = n, weight = " ROW ", " WINDOW
+                             ")[name = string(\"y\")];\n"))
         return;
     trial_bound(&p, interval_around(1000), interval_around(1));
     for (int i = 0; i < C; i++)
