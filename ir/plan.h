@@ -99,6 +99,9 @@ typedef struct WeightSource {
      * hold. */
     bool (*read)(void *context, const WeightRef *ref, const Type *type, int64_t first, int64_t count,
                  DType as, void *out, Error *err);
+    /* Whether the matrix lies the other way round where it comes from: with `transposed` flipped it is read
+     * faster. NULL: never. */
+    bool (*lies_turned)(void *context, const WeightRef *ref);
 } WeightSource;
 
 #endif

@@ -27,7 +27,7 @@ typedef struct Bound {
 typedef struct Range {
     Arena *arena;                /* of the bounds */
     const WeightSource *weights; /* NULL: weights are not known */
-    float *buffer;               /* rows of weights; range_free */
+    uint16_t *buffer;            /* rows of weights; range_free */
     /* The largest magnitude of a value that a calibration saw; 0: none. `measured` may be NULL. */
     double (*measured)(void *context, const char *value);
     void *context;

@@ -161,9 +161,12 @@ static bool by_channel(OpCode code)
     return code == OP_ADD || code == OP_SUB || code == OP_MUL || code == OP_MAXIMUM || code == OP_MINIMUM;
 }
 
-static double magnitude(const Op *op, double x, double y)
+static double magnitude(OpCode code, double x, double y)
 {
-    return interval_most(interval_binary(op, interval_around(x), interval_around(y)));
+    double most = code == OP_MUL                             ? (x == 0 || y == 0 ? 0 : x * y)
+                  : code == OP_MAXIMUM || code == OP_MINIMUM ? (x > y ? x : y)
+                                                             : x + y;
+    return most * (1 + 0x1p-10);
 }
 
 /* gamma * z + beta, times or plus a number for each channel. */
@@ -206,9 +209,10 @@ static void bound_binary(Range *r, Op *op)
         return;
     new_channels(r, b, n);
     for (int64_t i = 0; i < n; i++) {
-        b->channel[i] = magnitude(op, channel_most(x, each_x, false, i), channel_most(y, each_y, false, i));
+        b->channel[i] =
+            magnitude(op->code, channel_most(x, each_x, false, i), channel_most(y, each_y, false, i));
         b->likely_channel[i] =
-            magnitude(op, channel_most(x, each_x, true, i), channel_most(y, each_y, true, i));
+            magnitude(op->code, channel_most(x, each_x, true, i), channel_most(y, each_y, true, i));
     }
     join_channels(b, n);
     keep_norm(r, op, b, x->gamma ? x : y, x->gamma ? vy : vx, n);

@@ -8,17 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "passes/match.h"
 #include "passes/range.h"
 
-enum { CHUNK = 1 << 18, LANES = 8 };
+enum { CHUNK = 1 << 17, LANES = 8 };
 
-static const double SLACK = 1 + 0x1p-9; /* weights are rounded to fp16, and these sums are in fp32 */
+static const double SLACK = 1 + 0x1p-9; /* these sums are in fp32 */
 
 /* What a row of weights meets, for each of its elements; floats, as the weights are. */
 typedef struct Columns {
-    bool normed, bounded, expected; /* first and second are of a norm; are finite at all */
-    float *first, *second;          /* gamma and beta; or what can be and what is expected */
+    bool normed, bounded, expected; /* of a norm; finite, both */
+    float *plain, *squared;         /* |beta| and |gamma|; or what can be and what is expected */
     double radius;
 } Columns;
 
@@ -28,42 +29,75 @@ typedef struct RowSums {
 
 /* ---- rows ---- */
 
-/* sum |w * v| and sum (w * u)^2, each in lanes that the compiler makes vectors of. */
-static void two_sums(const float *w, const float *v, const float *u, int64_t n, double *plain,
+/* |w| as fp16 has it: the exponent is 112 too small then, subnormals included. Plain arithmetic, in order
+ * that compilers make vectors of it. */
+static inline void magnitudes(const uint16_t *w, float *out)
+{
+    uint32_t bits[LANES];
+    for (int k = 0; k < LANES; k++)
+        bits[k] = (uint32_t)(w[k] & 0x7fff) << 13;
+    memcpy(out, bits, sizeof bits);
+    for (int k = 0; k < LANES; k++)
+        out[k] *= 0x1p112f;
+}
+
+/* sum |w| * v and sum (|w| * u)^2. */
+static void two_sums(const uint16_t *w, const float *v, const float *u, int64_t n, double *plain,
                      double *squares)
 {
-    float a[LANES] = {0}, b[LANES] = {0};
+    float a[LANES] = {0}, b[LANES] = {0}, m[LANES], t[LANES];
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++) {
-            float t = w[i + k] * u[i + k];
-            a[k] += fabsf(w[i + k] * v[i + k]);
-            b[k] += t * t;
-        }
+    for (; i + LANES <= n; i += LANES) {
+        magnitudes(w + i, m);
+        for (int k = 0; k < LANES; k++)
+            a[k] += m[k] * v[i + k];
+        for (int k = 0; k < LANES; k++)
+            t[k] = m[k] * u[i + k];
+        for (int k = 0; k < LANES; k++)
+            b[k] += t[k] * t[k];
+    }
     *plain = *squares = 0;
     for (int k = 0; k < LANES; k++) {
         *plain += (double)a[k];
         *squares += (double)b[k];
     }
     for (; i < n; i++) {
-        *plain += fabs((double)(w[i] * v[i]));
-        *squares += (double)(w[i] * u[i]) * (double)(w[i] * u[i]);
+        double x = fabs((double)half_to_float(w[i]));
+        *plain += x * (double)v[i];
+        *squares += x * (double)u[i] * x * (double)u[i];
     }
 }
 
-static RowSums row_sums(const Columns *c, const float *w, int64_t first, int64_t n)
+/* The same for a matrix that lies the other way round: `rows` sums at a time, of the i-th weight of each. */
+static void add_column(const uint16_t *w, float v, float u, int64_t rows, float *plain, float *squares)
 {
-    double plain, squares;
-    if (c->normed) {
-        two_sums(w, c->second + first, c->first + first, n, &plain, &squares);
+    float m[LANES], t[LANES];
+    int64_t i = 0;
+    for (; i + LANES <= rows; i += LANES) {
+        magnitudes(w + i, m);
+        for (int k = 0; k < LANES; k++)
+            plain[i + k] += m[k] * v;
+        for (int k = 0; k < LANES; k++)
+            t[k] = m[k] * u;
+        for (int k = 0; k < LANES; k++)
+            squares[i + k] += t[k] * t[k];
+    }
+    for (; i < rows; i++) {
+        float x = fabsf(half_to_float(w[i]));
+        plain[i] += x * v;
+        squares[i] += x * u * x * u;
+    }
+}
+
+static RowSums finished(const Columns *c, double plain, double squares)
+{
+    if (c->normed)
         return (RowSums){c->radius * sqrt(squares) + plain,
                          fmin(c->radius, RANGE_SIGMAS) * sqrt(squares) + plain};
-    }
-    two_sums(w, c->first + first, c->second + first, n, &plain, &squares);
     return (RowSums){c->bounded ? plain : INFINITY, c->expected ? sqrt(squares) : INFINITY};
 }
 
-/* A float that is not below v; 0 and `ok` false where it would spoil the sums. */
+/* v as a float; 0 and `ok` false where it would spoil the sums. */
 static float as_float(double v, bool *ok)
 {
     if (fabs(v) < 1e15)
@@ -72,58 +106,104 @@ static float as_float(double v, bool *ok)
     return 0;
 }
 
+static bool is_finite_norm(const Bound *x, int64_t channels)
+{
+    bool ok = x->gamma != NULL;
+    for (int64_t i = 0; ok && i < channels; i++)
+        as_float(fabs(x->gamma[i]) + fabs(x->beta[i]), &ok);
+    return ok;
+}
+
 static Columns columns_of(Range *r, const Bound *x, const Value *v, int64_t channels, int64_t kernel)
 {
-    bool each = x->channel && v->type->rank == 4 && v->type->dim[1] == channels, finite = true;
-    Columns c = {.normed = x->gamma && each && kernel == 1 && !(x->measured > 0), .radius = x->radius};
-    c.first = arena_many(r->arena, (size_t)(channels * kernel), float);
-    c.second = arena_many(r->arena, (size_t)(channels * kernel), float);
-    c.bounded = c.expected = true;
+    bool each = x->channel && v->type->rank == 4 && v->type->dim[1] == channels;
+    Columns c = {.radius = x->radius, .bounded = true, .expected = true};
+    c.normed = each && kernel == 1 && !(x->measured > 0) && is_finite_norm(x, channels);
+    c.plain = arena_many(r->arena, (size_t)(channels * kernel), float);
+    c.squared = arena_many(r->arena, (size_t)(channels * kernel), float);
     for (int64_t i = 0; i < channels; i++) {
-        double first = c.normed ? x->gamma[i] : each ? x->channel[i] : bound_most(x);
-        double second = c.normed ? x->beta[i] : each ? x->likely_channel[i] : x->likely;
-        float a = as_float(first, c.normed ? &finite : &c.bounded);
-        float b = as_float(second, c.normed ? &finite : &c.expected);
+        double plain = c.normed ? fabs(x->beta[i]) : each ? x->channel[i] : bound_most(x);
+        double squared = c.normed ? fabs(x->gamma[i]) : each ? x->likely_channel[i] : x->likely;
+        float a = as_float(plain, &c.bounded), b = as_float(squared, &c.expected);
         for (int64_t k = 0; k < kernel; k++) {
-            c.first[i * kernel + k] = a;
-            c.second[i * kernel + k] = b;
+            c.plain[i * kernel + k] = a;
+            c.squared[i * kernel + k] = b;
         }
     }
-    c.radius = finite ? c.radius : INFINITY;
     return c;
 }
 
 /* ---- weights ---- */
 
-static bool read_rows(Range *r, const Value *w, const double *numbers, int64_t first, int64_t count)
+/* A matrix of weights [rows, width] and where its numbers are: in the checkpoint, or here. */
+typedef struct Matrix {
+    int64_t rows, width, groups;
+    const Value *value;
+    const double *numbers; /* NULL: in the checkpoint */
+} Matrix;
+
+static bool read_some(Range *r, const Matrix *m, const WeightRef *ref, int64_t first, int64_t count)
 {
     Error err;
-    for (int64_t i = 0; numbers && i < count; i++)
-        r->buffer[i] = (float)numbers[first + i];
-    return numbers || r->weights->read(r->weights->context, &value_literal(w)->weight, w->type, first, count,
-                                       DT_FP32, r->buffer, &err);
+    for (int64_t i = 0; m->numbers && i < count; i++)
+        r->buffer[i] = half_from_float((float)m->numbers[first + i]);
+    return m->numbers ||
+           r->weights->read(r->weights->context, ref, m->value->type, first, count, DT_FP16, r->buffer, &err);
+}
+
+static bool by_rows(Range *r, const Matrix *m, const Columns *c, RowSums *out)
+{
+    int64_t step = CHUNK / m->width, in_group = m->rows / m->groups;
+    for (int64_t row = 0; row < m->rows; row += step) {
+        int64_t count = m->rows - row < step ? m->rows - row : step;
+        if (!read_some(r, m, &value_literal(m->value)->weight, row * m->width, count * m->width))
+            return false;
+        for (int64_t i = 0; i < count; i++) {
+            int64_t at = (row + i) / in_group * m->width;
+            double plain, squares;
+            two_sums(r->buffer + i * m->width, c->plain + at, c->squared + at, m->width, &plain, &squares);
+            out[row + i] = finished(c, plain, squares);
+        }
+    }
+    return true;
+}
+
+/* Of one group, as it lies in the checkpoint: nothing need be transposed. */
+static bool by_columns(Range *r, const Matrix *m, const Columns *c, RowSums *out)
+{
+    WeightRef ref = value_literal(m->value)->weight;
+    int64_t step = CHUNK / m->rows;
+    float *plain = arena_many(r->arena, (size_t)m->rows, float);
+    float *squares = arena_many(r->arena, (size_t)m->rows, float);
+    ref.transposed = !ref.transposed;
+    for (int64_t column = 0; column < m->width; column += step) {
+        int64_t count = m->width - column < step ? m->width - column : step;
+        if (!read_some(r, m, &ref, column * m->rows, count * m->rows))
+            return false;
+        for (int64_t i = 0; i < count; i++)
+            add_column(r->buffer + i * m->rows, c->plain[column + i], c->squared[column + i], m->rows, plain,
+                       squares);
+    }
+    for (int64_t row = 0; row < m->rows; row++)
+        out[row] = finished(c, (double)plain[row], (double)squares[row]);
+    return true;
 }
 
 /* The sums of all rows into out[0 .. rows). False: the weights are not known. */
-static bool all_rows(Range *r, const Value *w, const Columns *c, int64_t groups, RowSums *out)
+static bool all_rows(Range *r, Matrix *m, const Columns *c, RowSums *out)
 {
-    int64_t rows = w->type->dim[0], width = rows ? type_elements(w->type) / rows : 0;
-    const Literal *l = value_literal(w);
+    enum { MOST_TERMS = 1 << 14 }; /* that fp32 adds one after the other with so little error (SLACK) */
+    const Literal *l = value_literal(m->value);
     bool stored = l && l->kind == LIT_WEIGHT && l->weight.kind == WEIGHT_TENSOR && r->weights;
-    const double *numbers = stored ? NULL : range_numbers(r, w);
-    if ((!stored && !numbers) || width < 1 || width > CHUNK)
+    m->numbers = stored ? NULL : range_numbers(r, m->value);
+    if ((!stored && !m->numbers) || m->width > CHUNK)
         return false;
     if (!r->buffer)
         r->buffer = xmalloc(CHUNK * sizeof *r->buffer);
-    int64_t step = CHUNK / width;
-    for (int64_t row = 0; row < rows; row += step) {
-        int64_t count = rows - row < step ? rows - row : step;
-        if (!read_rows(r, w, numbers, row * width, count * width))
-            return false;
-        for (int64_t i = 0; i < count; i++)
-            out[row + i] = row_sums(c, r->buffer + i * width, (row + i) / (rows / groups) * width, width);
-    }
-    return true;
+    if (stored && m->groups == 1 && m->rows <= CHUNK && m->width <= MOST_TERMS && r->weights->lies_turned &&
+        r->weights->lies_turned(r->weights->context, &l->weight))
+        return by_columns(r, m, c, out);
+    return by_rows(r, m, c, out);
 }
 
 /* ---- conv, linear ---- */
@@ -168,7 +248,7 @@ void bound_conv(Range *r, Op *op)
         return;
     Columns c = columns_of(r, x, v, inner * groups, width / inner);
     RowSums *sums = arena_many(r->arena, (size_t)rows, RowSums);
-    if (!all_rows(r, w, &c, groups, sums))
+    if (!all_rows(r, &(Matrix){rows, width, groups, w, NULL}, &c, sums))
         return;
     set_rows(r, op->result[0], sums, bias, rows);
     Bound *b = op->result[0]->mark;

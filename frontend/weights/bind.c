@@ -242,7 +242,13 @@ static bool read(void *context, const WeightRef *ref, const Type *type, int64_t 
     return ok || tensor_issue_error(bind->tensor, &issue, err);
 }
 
+static bool lies_turned(void *context, const WeightRef *ref)
+{
+    const Bind *bind = find(context, ref->name);
+    return bind && ref->transposed != bind->flipped;
+}
+
 WeightSource bound_source(const Bound *b)
 {
-    return (WeightSource){(void *)(uintptr_t)b, read};
+    return (WeightSource){(void *)(uintptr_t)b, read, lies_turned};
 }

@@ -99,5 +99,5 @@ static bool read(void *context, const WeightRef *ref, const Type *type, int64_t 
 
 WeightSource random_weights_source(const RandomWeights *r)
 {
-    return (WeightSource){(void *)(uintptr_t)r, read};
+    return (WeightSource){.context = (void *)(uintptr_t)r, .read = read};
 }

@@ -236,7 +236,7 @@ static double rotated(int position, int element, bool interleaved)
 static void test_rotary(bool interleaved)
 {
     static const int ids[ROTARY_COUNT] = {0, 1, 2, 3, 4, 5};
-    static const WeightSource numbers = {NULL, read_table};
+    static const WeightSource numbers = {.read = read_table};
     double got[ROTARY_COUNT * 20], wanted[ROTARY_COUNT * 20];
     char text[512];
     snprintf(text, sizeof text,
