@@ -10,7 +10,8 @@
 #include "passes/match.h"
 #include "passes/range.h"
 
-static const double SLACK = 1 + 0x1p-6; /* fp16 sums, and the tables of pow and rsqrt */
+static const double SLACK = 1 + 0x1p-6;     /* in programs: fp16 sums, and the tables of pow and rsqrt */
+static const double CPU_SLACK = 1 + 0x1p-9; /* in fp32, the result rounded to fp16 */
 
 /* ---- shapes of norms ---- */
 
@@ -112,7 +113,7 @@ static void set_normed(Range *r, Value *v, double *gamma, double *beta, int64_t 
     b->channel = arena_many(r->arena, (size_t)n, double);
     b->likely_channel = arena_many(r->arena, (size_t)n, double);
     for (int64_t i = 0; i < n; i++) {
-        b->channel[i] = (radius * fabs(gamma[i]) + fabs(beta[i])) * SLACK;
+        b->channel[i] = (radius * fabs(gamma[i]) + fabs(beta[i])) * CPU_SLACK;
         b->likely_channel[i] = fmin(radius, RANGE_SIGMAS) * fabs(gamma[i]) + fabs(beta[i]);
         most = fmax(most, b->channel[i]);
         likely = fmax(likely, b->likely_channel[i]);
@@ -121,7 +122,7 @@ static void set_normed(Range *r, Value *v, double *gamma, double *beta, int64_t 
     b->likely = likely;
     b->gamma = gamma;
     b->beta = beta;
-    b->radius = radius * SLACK;
+    b->radius = radius;
 }
 
 /* The numbers of a constant with n elements, or `otherwise` where it is not given; NULL: not known. */
@@ -256,10 +257,11 @@ static bool find_normed(Range *r, const Value *v, int64_t n, int depth, Normed *
     if (op->code == OP_LAYER_NORM && only_axis(op, v->type->rank - 1)) {
         out->gamma = vector(r, op_arg(op, "gamma"), n, 1);
         out->beta = vector(r, op_arg(op, "beta"), n, 0);
-        out->radius = sqrt((double)n) * SLACK;
+        out->radius = sqrt((double)n) * CPU_SLACK;
         return out->gamma && out->beta;
     }
     if (ends_norm(op, &reduction, &out->radius) && only_axis(reduction, v->type->rank - 1)) {
+        out->radius *= CPU_SLACK / SLACK;
         out->gamma = vector(r, NULL, n, 1);
         out->beta = vector(r, NULL, n, 0);
         return true;
