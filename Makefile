@@ -106,7 +106,7 @@ MAKEFLAGS += -r
 all: $(TOOLS)
 
 help:
-	@echo 'make               build anec, anerun and anebench in $(BUILD)/'
+	@echo 'make               build anec, anerun, aneprobe and anebench in $(BUILD)/'
 	@echo 'make demo          install what is missing, build, compile the shipped model and let it write'
 	@echo 'make test          install what is missing, build, run every test'
 	@echo 'make check         as test, without looking for missing packages; check-quick leaves out the fuzz corpus'
@@ -139,6 +139,14 @@ $(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(SAY) '  LD      $@'
 	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $^ $(EXPORT) $(LIBS) $(LDFLAGS)
+
+# The same programs with the stand-in of the Neural Engine's framework inside, for the tests.
+STANDINS := $(patsubst %,$(BUILD)/tests/%,$(filter aneprobe anebench,$(PROGRAMS)))
+$(foreach p,$(STANDINS:$(BUILD)/tests/%=%),$(eval $(BUILD)/tests/$(p): $(call parts,$(p))))
+$(STANDINS): $(BUILD)/tests/%: $(SUPPORT) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(SAY) '  LD      $@'
+	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(EXPORT) $(LIBS) $(LDFLAGS)
 
 $(AIDS): $(BUILD)/tests/%: $(BUILD)/obj/tests/support/%.o $(SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D)
@@ -218,7 +226,7 @@ test: setup
 
 # ---- tests ----
 
-tests: all $(UNITS) $(AIDS)
+tests: all $(UNITS) $(AIDS) $(STANDINS)
 
 # What needs no more than the library: for machines that the programs are not built for.
 units: $(UNITS)

@@ -142,7 +142,7 @@ static void add_line(const Reader *r, const char *key, const char *value, const 
 {
     Profile *p = r->lines;
     ProfileLine line = {.key = key, .value = value, .source = source, .profile = r->where, .taken = taken};
-    if (strchr("ABC", source[0]) && source[0] && source[1] == ':') {
+    if (strchr("ABCM", source[0]) && source[0] && source[1] == ':') {
         line.confidence = source[0];
         line.source += 2 + strspn(source + 2, " ");
     }
@@ -213,6 +213,7 @@ static const struct Choice {
     {"products", "fp16", "fixed", offsetof(Profile, numerics.half_products)},
     {"overflow", "zero", "inf", offsetof(Profile, numerics.zero)},
     {"reductions", "fp16", "fp32", offsetof(Profile, numerics.half_reductions)},
+    {"weight_swaps", "heeded", "ignored", offsetof(Profile, weight_swaps)},
 };
 enum { CHOICES = sizeof choices / sizeof *choices };
 
@@ -420,7 +421,7 @@ void profile_show(Text *out, const Profile *p)
 {
     text_printf(out, "%s: %s\n\n", p->name, p->about);
     text_puts(out, "  A: several independent sources agree; B: one careful source; C: one claim, or "
-                   "contradicted\n\n");
+                   "contradicted; M: measured here\n\n");
     for (int ops = 0; ops < 2; ops++) {
         for (int i = 0; i < p->lines; i++)
             if ((strncmp(p->line[i].key, "op.", 3) == 0) == (ops == 1) && !shown_before(p, i))

@@ -50,7 +50,7 @@ typedef struct ProfileNumerics {
 /* One line of a profile that says something, those of its bases included. */
 typedef struct ProfileLine {
     const char *key, *value;
-    char confidence;     /* 'A', 'B', 'C'; 0: not given */
+    char confidence;     /* 'A', 'B', 'C'; 'M': measured by aneprobe; 0: not given */
     const char *source;  /* what stands behind the #, without the confidence */
     const char *profile; /* in which profile it stands */
     bool taken;          /* false: `~`, or another profile's line came over it */
@@ -66,6 +66,7 @@ typedef struct Profile {
     int build_info_count;
     const char *build_info[2 * 8]; /* key, value, key, value ... */
     bool equal_surfaces;           /* all inputs are of one size, and all outputs */
+    bool weight_swaps;             /* weight files that are written again take effect at the next load */
     bool concat_outputs;           /* several results come out as one output, on the channel axis */
     int64_t rank, axis, channels, last_axis, dead_width_first, dead_width_last, surface_bytes, conv_outputs,
         conv_blocks, kernel_width, sdpa_length, slice_clamp, functions, blobs, blob_files, weights_bytes,

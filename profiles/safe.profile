@@ -54,6 +54,9 @@ smallest_product = 6.103515625e-05   # B: 2^-14: M3 Ultra notes: products are ro
 smallest_product ~ 1.52587890625e-05 # B: 2^-16: 751K study (M4, M6)
 smallest_epsilon = 7.63e-06          # B: ANEForge: for log and rsqrt
 
+weight_swaps = ignored     # A: maderix/ANE (M5), m0at/ANEtransformers, AmiraniLabs/libane: the output does not change
+weight_swaps ~ heeded      # B: mechramc/Orion (M4 Max): 8 ms for a program
+
 # Numerics, for anerun --numerics ane.
 overflow = inf             # A: 751K study (M4, M6), ANEForge (M1..M5 Pro): infinite from there on
 overflow ~ zero            # B: M3 Ultra notes

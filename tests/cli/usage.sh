@@ -1,7 +1,7 @@
 # Command lines: help, versions, and what is said of wrong ones.
 . tests/lib.sh
 
-for tool in anec anerun anebench; do
+for tool in anec anerun anebench aneprobe; do
     case $tool in anebench) first=limits ;; *) first=x ;; esac
     "$tool" --help >"$T/help" 2>&1
     check "$tool --help names its usage" grep -q "^usage: $tool" "$T/help"
@@ -23,7 +23,7 @@ same_options() # PAGE PROGRAM [COMMAND]
     check_same "the manual of $* has the options of its help" "$T/help" "$T/man"
 }
 
-for tool in anec anerun anebench; do
+for tool in anec anerun anebench aneprobe; do
     same_options "man/$tool.1" "$tool"
     for command in $("$tool" --help | sed -n '/^Commands/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p'); do
         same_options "man/$tool-$command.1" "$tool" "$command"

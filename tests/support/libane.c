@@ -223,7 +223,8 @@ static Id weights_on_disk(Id self)
 /* Computes as the script says the chip does. */
 static Device *open_device(Id self, Error *err)
 {
-    const Profile *numerics = behaviour()->numerics;
+    bool small = func_cost(self->func).flops <= behaviour()->numerics_flops;
+    const Profile *numerics = small ? behaviour()->numerics : NULL;
     self->engine = numerics && !self->engine ? engine_new(numerics) : self->engine;
     return cpu_device_open(&(DeviceOptions){.threads = behaviour()->scripted ? 0 : 1, .engine = self->engine},
                            err);

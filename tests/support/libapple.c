@@ -30,9 +30,22 @@ void standin_complain(const char *fmt, ...)
     va_end(ap);
 }
 
+/* What the script lets fail is for the whole run; it is put where a test would put it. */
+static void take_script(void)
+{
+    static bool taken;
+    if (taken || standin.fail)
+        return;
+    taken = true;
+    standin.fail = behaviour()->fail;
+    standin.fail_times = behaviour()->fail_times;
+    standin.fail_text = behaviour()->fail_text;
+}
+
 /* True where this call is to fail now. */
 bool standin_fails(const char *what)
 {
+    take_script();
     if (!standin.fail || strcmp(standin.fail, what) != 0 || standin.fail_times <= 0)
         return false;
     standin.fail_times--;

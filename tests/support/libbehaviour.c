@@ -37,6 +37,7 @@ static const struct Key {
     {"slow_qos", NUMBER, offsetof(Behaviour, slow_qos)},
     {"slow_factor", NUMBER, offsetof(Behaviour, slow_factor)},
     {"execute_flops", NUMBER, offsetof(Behaviour, execute_flops)},
+    {"numerics_flops", NUMBER, offsetof(Behaviour, numerics_flops)},
     {"inputs", NUMBER, offsetof(Behaviour, inputs)},
     {"outputs", NUMBER, offsetof(Behaviour, outputs)},
     {"right_outputs", NUMBER, offsetof(Behaviour, right_outputs)},
@@ -208,6 +209,7 @@ const Behaviour *behaviour(void)
     it.chip = it.build = "stand-in";
     it.qos_most = 63;
     it.slow_factor = 1;
+    it.numerics_flops = 1e6;
     path = getenv("ANEC_STANDIN");
     it.scripted = path && *path;
     it.real_clock = !it.scripted;

@@ -14,7 +14,8 @@ typedef struct Behaviour {
     const char *chip, *build;
     /* costs; 0: none */
     double dispatch_us, real_time_us, compile_ms, load_ms, conv_tflops, matmul_tflops, int8_tops, sram_bytes,
-        sram_gbs, weight_gbs, activation_gbs, jitter_percent, slow_qos, slow_factor, execute_flops;
+        sram_gbs, weight_gbs, activation_gbs, jitter_percent, slow_qos, slow_factor, execute_flops,
+        numerics_flops;
     /* limits; 0: none */
     double inputs, outputs, right_outputs, last_axis, surface_bytes, axis, channels, conv_outputs,
         conv_blocks, blobs, blob_files, compiles, qos_least, qos_most;
