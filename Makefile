@@ -78,6 +78,8 @@ parts     = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/$(1)/*.c tools/shar
 SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/lib*.c))
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c))
 AIDS    := $(patsubst tests/support/%.c,$(BUILD)/tests/%,$(filter-out tests/support/lib%,$(wildcard tests/support/*.c)))
+# tests/support/shared/*.c are shared objects that tests load.
+SHARED  := $(patsubst tests/support/shared/%.c,$(BUILD)/tests/%.so,$(wildcard tests/support/shared/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS := $(FUZZERS:%=$(BUILD)/tests/%)
 
@@ -153,6 +155,11 @@ $(AIDS): $(BUILD)/tests/%: $(BUILD)/obj/tests/support/%.o $(SUPPORT) $(LIBRARY)
 	$(SAY) '  LD      $@'
 	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $^ $(EXPORT) $(LIBS) $(LDFLAGS)
 
+$(SHARED): $(BUILD)/tests/%.so: tests/support/shared/%.c
+	@mkdir -p $(@D)
+	$(SAY) '  LD      $@'
+	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -fPIC -shared -o $@ $< $(LDFLAGS)
+
 ifdef FUZZER
 $(REPLAYS): $(BUILD)/tests/%: $(BUILD)/obj/tests/fuzz/%.o $(SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D)
@@ -226,10 +233,10 @@ test: setup
 
 # ---- tests ----
 
-tests: all $(UNITS) $(AIDS) $(STANDINS)
+tests: all $(UNITS) $(AIDS) $(STANDINS) $(SHARED)
 
 # What needs no more than the library: for machines that the programs are not built for.
-units: $(UNITS)
+units: $(UNITS) $(SHARED)
 
 # The readers of untrusted files always run under the sanitizers, whatever the rest was built with.
 CHECKED  := $(if $(SANITIZE),$(BUILD),$(BUILD)/sanitize)

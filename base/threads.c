@@ -6,15 +6,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
-
-#if defined(__linux__)
-#include <sched.h>
-#elif defined(__APPLE__)
-#include <sys/sysctl.h>
-#endif
 
 #include "base/arena.h"
+#include "base/cores.h"
 
 #define SPIN_NS 30000
 #define MOST_THREADS 1024
@@ -134,6 +128,7 @@ static void *worker(void *argument)
 {
     Start start = *(Start *)argument;
     free(argument);
+    cores_prefer_fast();
     Pool *p = start.pool;
     for (unsigned seen = 0;; seen++) {
         wait_for_step(p, seen);
@@ -146,41 +141,26 @@ static void *worker(void *argument)
     }
 }
 
-static int online_cores(void)
-{
-#if defined(__linux__)
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return CPU_COUNT(&set);
-#endif
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > 0 ? (int)n : 1;
-}
-
 int pool_default_threads(void)
 {
-    int cores = online_cores();
-#if defined(__APPLE__)
-    int fast = 0;
-    size_t size = sizeof fast;
-    if (sysctlbyname("hw.perflevel0.physicalcpu", &fast, &size, NULL, 0) == 0 && fast > 0)
-        cores = fast;
-#endif
-    return cores < MOST_THREADS ? cores : MOST_THREADS;
+    int fast = cores_of_process().fast;
+    return fast < MOST_THREADS ? fast : MOST_THREADS;
 }
 
 Pool *pool_new(int threads)
 {
+    Cores cores = cores_of_process();
     if (threads <= 0)
-        threads = pool_default_threads();
+        threads = cores.fast;
     if (threads > MOST_THREADS)
         threads = MOST_THREADS;
     Pool *p = xcalloc(1, sizeof *p);
     p->threads = xcalloc((size_t)threads, sizeof *p->threads);
-    p->spin_ns = threads <= online_cores() ? SPIN_NS : 0;
+    p->spin_ns = threads <= cores.allowed ? SPIN_NS : 0;
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, NULL);
+    cores_prefer_fast();
     for (p->count = 1; p->count < threads; p->count++) {
         Start *start = xmalloc(sizeof *start);
         *start = (Start){p, p->count};

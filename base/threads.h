@@ -8,8 +8,9 @@
 
 typedef struct Pool Pool;
 
-/* threads counts the caller; 0 = the cores this process may run on (only the fast ones where the system
- * tells them apart). Where the system refuses a thread the pool is smaller. Free with pool_free. */
+/* threads counts the caller; 0 = the fast cores this process may use (base/cores.h). Where the system
+ * refuses a thread the pool is smaller. On macOS the calling thread and the others prefer fast cores from
+ * now on. Free with pool_free. */
 Pool *pool_new(int threads);
 /* NULL is allowed. No step may be running. */
 void pool_free(Pool *pool);

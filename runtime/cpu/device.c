@@ -70,13 +70,17 @@ static void cpu_close(Device *device)
 
 Device *cpu_device_open(const DeviceOptions *options, Error *err)
 {
+    if (blas_complaint()) {
+        error_set(err, "ANEC_BLAS: %s", blas_complaint());
+        return NULL;
+    }
     CpuDevice *d = xcalloc(1, sizeof *d);
     if (options)
         d->options = *options;
     compute_open(&d->compute, d->options.threads);
     int threads = pool_threads(d->compute.pool);
-    snprintf(d->description, sizeof d->description, "%d thread%s, %s", threads, threads == 1 ? "" : "s",
-             kernels_level_name(d->compute.kernels->level));
+    snprintf(d->description, sizeof d->description, "%d thread%s, %s%s%s", threads, threads == 1 ? "" : "s",
+             kernels_level_name(d->compute.kernels->level), *blas_name() ? " and " : "", blas_name());
     d->base = (Device){"cpu", d->description, cpu_compile, cpu_run, cpu_release, cpu_close};
     return &d->base;
 }

@@ -9,7 +9,7 @@
 
 void compute_open(Compute *c, int threads)
 {
-    *c = (Compute){.kernels = kernels_get(), .pool = pool_new(threads)};
+    *c = (Compute){.kernels = kernels_get(), .pool = pool_new(threads), .sgemm = blas_get()};
 }
 
 void compute_close(Compute *c)

@@ -54,8 +54,9 @@ static size_t packed_width(const Kernels *k, size_t n, size_t depth)
 
 size_t compute_gemm_room(const Compute *c, size_t m, size_t n, size_t k)
 {
-    (void)m;
-    return block_room(c->kernels) * (size_t)pool_threads(c->pool) + packed_width(c->kernels, n, k) * k;
+    size_t own = block_room(c->kernels) * (size_t)pool_threads(c->pool) + packed_width(c->kernels, n, k) * k,
+           blas = blas_room(c, m, n, k);
+    return own > blas ? own : blas;
 }
 
 /* ---- packing ---- */
@@ -239,6 +240,8 @@ static void product(Compute *c, Product *g)
 
 void compute_gemm(Compute *c, const Gemm *g)
 {
+    if (blas_gemm(c, g))
+        return;
     Product p = {.m = g->m, .n = g->n, .k = g->k, .alpha = g->alpha, .c = g->c, .ldc = g->ldc};
     p.a = (Operand){g->a, false};
     p.lda = g->lda;
@@ -255,6 +258,8 @@ void compute_linear(Compute *c, const Linear *l, const float *x, size_t ldx, siz
         compute_matvec(c, l, &y, 1, x);
         return;
     }
+    if (blas_linear(c, l, x, ldx, n, y, ldy))
+        return;
     Product p = {.m = l->m, .n = n, .k = l->k, .alpha = 1, .c = y, .ldc = ldy};
     p.a = l->w;
     p.lda = l->ldw;

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/threads.h"
+#include "runtime/kernels/blas.h"
 
 typedef enum KernelLevel { LEVEL_REF, LEVEL_NEON, LEVEL_AVX2, LEVEL_AVX512, LEVEL_COUNT } KernelLevel;
 
@@ -117,9 +118,10 @@ typedef struct Compute {
     float *work;  /* aligned to 64 bytes */
     size_t room;  /* floats in work */
     void *memory; /* the allocation behind work */
+    BlasSgemm sgemm; /* for large products; NULL: our own kernels for all */
 } Compute;
 
-/* threads as for pool_new. */
+/* threads as for pool_new; the kernels and the BLAS are the chosen ones. */
 void compute_open(Compute *c, int threads);
 void compute_close(Compute *c);
 /* Makes the workspace at least this many floats. Drivers reserve what they need by themselves, so an

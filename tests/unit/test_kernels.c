@@ -107,6 +107,7 @@ static Compute compute_for(KernelLevel level, int threads)
     Compute c;
     compute_open(&c, threads);
     c.kernels = kernels_for(level);
+    c.sgemm = NULL; /* test_blas.c has that */
     return c;
 }
 
