@@ -100,7 +100,7 @@ static bool check_channels(const Op *op, const Type *x, const Type *weight, Erro
 
 int infer_conv(const Op *op, Type *out, int limit, Error *err)
 {
-    static const char *const keys[] = {"x", "weight", "bias", NULL};
+    static const char *const keys[] = {"weight", "bias", NULL};
     const Type *x = infer_type(op, "x"), *weight = infer_type(op, "weight");
     Window w;
     if (x->rank < 3 || x->rank > 2 + MAX_SPATIAL || weight->rank != x->rank)
@@ -172,7 +172,7 @@ static bool take_output_shape(const Op *op, Type *out, Error *err)
 
 int infer_conv_transpose(const Op *op, Type *out, int limit, Error *err)
 {
-    static const char *const keys[] = {"x", "weight", "bias", NULL};
+    static const char *const keys[] = {"weight", "bias", NULL};
     const Type *x = infer_type(op, "x"), *weight = infer_type(op, "weight");
     Window w;
     if (x->rank < 3 || x->rank > 2 + MAX_SPATIAL || weight->rank != x->rank)

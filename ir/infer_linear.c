@@ -7,7 +7,7 @@
 /* x [..., in], weight [out, in], bias [out] -> [..., out] */
 int infer_linear(const Op *op, Type *out, int limit, Error *err)
 {
-    static const char *const keys[] = {"x", "weight", "bias", NULL};
+    static const char *const keys[] = {"weight", "bias", NULL};
     const Type *x = infer_type(op, "x"), *weight = infer_type(op, "weight"), *bias = infer_type(op, "bias");
     if (weight->rank != 2 || x->rank < 1)
         return infer_fail(op, err, "x %s and weight %s: expected [..., in] and [out, in]", shown_dims(x).text,
@@ -72,11 +72,25 @@ static int mismatch(const Op *op, const char *why, Error *err)
                       transposed_text(op, "transpose_y"), why);
 }
 
-int infer_matmul(const Op *op, Type *out, int limit, Error *err)
+static bool is_constant(const Value *v)
+{
+    return v->def && (op_info(v->def->code)->flags & F_CONST);
+}
+
+/* Both have one element type; since iOS 17 a constant may have another one than what is computed. */
+static bool product_dtype(const Op *op, DType *out, Error *err)
 {
     static const char *const keys[] = {"x", "y", NULL};
+    bool x = is_constant(op_arg(op, "x")), y = is_constant(op_arg(op, "y"));
+    *out = infer_type(op, x && !y ? "y" : "x")->dtype;
+    return x != y || infer_same_dtype(op, keys, err);
+}
+
+int infer_matmul(const Op *op, Type *out, int limit, Error *err)
+{
     Matrices x, y;
-    if (!infer_same_dtype(op, keys, err) || !as_matrices(op, true, &x, err) ||
+    DType dtype;
+    if (!product_dtype(op, &dtype, err) || !as_matrices(op, true, &x, err) ||
         !as_matrices(op, false, &y, err))
         return -1;
     if (!dim_fits(x.columns, y.rows)) {
@@ -88,7 +102,7 @@ int infer_matmul(const Op *op, Type *out, int limit, Error *err)
     if (!dims_broadcast(&x.batch, &y.batch, &out[0]))
         return mismatch(op, "the axes in front of the matrices cannot be broadcast to one shape", err);
     Type *r = &out[0];
-    r->dtype = infer_type(op, "x")->dtype;
+    r->dtype = dtype;
     if (!x.vector)
         r->dim[r->rank++] = x.rows;
     if (!y.vector)

@@ -57,7 +57,8 @@ static bool read_cell(const Op *op, int gates, Cell *c, Error *err)
 {
     static const char *const forward[4] = {"weight_ih", "weight_hh", "bias", "peephole"};
     static const char *const back[4] = {"weight_ih_back", "weight_hh_back", "bias_back", "peephole_back"};
-    static const char *const same[] = {"x", "initial_h", "initial_c", "weight_ih", "weight_hh", "bias", NULL};
+    static const char *const same[] = {"x",         "initial_h", "initial_c",  "weight_ih",
+                                       "weight_hh", "bias",      "input_bias", NULL};
     const Type *x = infer_type(op, "x"), *hh = infer_type(op, "weight_hh");
     const char *direction;
     *c = (Cell){.gates = gates};
@@ -101,6 +102,11 @@ int infer_lstm(const Op *op, Type *out, int limit, Error *err)
 
 int infer_gru(const Op *op, Type *out, int limit, Error *err)
 {
+    const Type *hh = infer_type(op, "weight_hh");
+    bool after;
+    if (!infer_bool(op, "reset_after", false, &after, err) ||
+        (hh->rank == 2 && !has_shape(op, "input_bias", 1, hh->dim[0], 0, err)))
+        return -1;
     return outputs(op, 3, 1, out, err);
 }
 

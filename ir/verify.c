@@ -6,6 +6,7 @@
 
 #include "ir/infer.h"
 #include "ir/literal.h"
+#include "ir/signature.h"
 
 typedef struct Name {
     const char *text;
@@ -110,6 +111,30 @@ static void check_opset(Check *c, const Op *op)
                  opset);
 }
 
+/* What only a newer opset has is an error, as a newer op is; so are operands of two types, but for single
+ * numbers. The rest may well be read by a newer compiler: those are the warnings, which a second call gives.
+ */
+static void check_signature(Check *c, const Op *op, DiagKind kind)
+{
+    const char *opset = op->opset ? op->opset : c->f->opset;
+    int has = opset_version(opset);
+    for (int i = 0; has && i < op->args; i++) {
+        Error err;
+        SignatureFault fault = signature_check(op, i, has, &err);
+        bool mixed = fault == SIGNATURE_MIXED, single = mixed && op->arg[i].values[0]->type->rank == 0;
+        bool error = fault == SIGNATURE_EARLY || (mixed && !single);
+        if (fault == SIGNATURE_FITS)
+            continue;
+        Text text = {0};
+        text_printf(&text, mixed ? "%s" : "%s, this is %s", err.text, opset);
+        if (error && kind == DIAG_ERROR)
+            complain(c, mixed ? "mil-type" : "mil-op-opset", op->span, "%s", text_cstr(&text));
+        else if (!error && kind == DIAG_WARNING)
+            diag_rule(c->diags, DIAG_WARNING, "mil-op-form", op->span, "%s", text_cstr(&text));
+        text_free(&text);
+    }
+}
+
 static bool agree(const Type *declared, const Type *inferred)
 {
     return declared->kind == inferred->kind && declared->dtype == inferred->dtype &&
@@ -163,8 +188,11 @@ static void check_op(Check *c, Op *op)
     if (op->group < 0 || op->group >= c->f->groups)
         complain(c, "mil-ssa", op->span, "%s: there is no group %d", op->spelling, op->group);
     check_opset(c, op);
+    check_signature(c, op, DIAG_ERROR);
     if (c->diags->errors == before && op->code != OP_UNKNOWN && check_presence(c, op))
         check_results(c, op);
+    if (c->diags->errors == before && !c->stage)
+        check_signature(c, op, DIAG_WARNING);
     for (int i = 0; i < op->results; i++)
         define(c, op->result[i]);
 }

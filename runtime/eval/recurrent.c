@@ -1,5 +1,7 @@
 /* lstm, gru and rnn, step by step. Gates lie one below the other in the weights: lstm input, forget, output,
- * cell; gru reset, output, update (coremltools ops/defs/iOS15/recurrent.py). */
+ * cell; gru reset, output, update (coremltools ops/defs/iOS15/recurrent.py). The output gate of a gru sees
+ * the state after the reset gate (that is what the tests of coremltools and its NeuralNetwork.proto say; the
+ * formula in recurrent.py is that of reset_after, which is PyTorch's). */
 #include <math.h>
 #include <string.h>
 
@@ -55,11 +57,11 @@ static Activation *activation(const EvalCall *c, const char *key, const char *ot
 
 /* One direction of a layer. */
 typedef struct Layer {
-    const Tensor *x, *ih, *hh, *bias, *peephole;
+    const Tensor *x, *ih, *hh, *bias, *input_bias, *peephole;
     Activation *gate, *cell, *end;
     int64_t steps, batch, in, hidden;
     int gates;
-    bool reverse, sequence;
+    bool reverse, sequence, reset_after;
     double clip;       /* of the cell gate; infinite: none */
     double *h, *c;     /* [batch, hidden] now */
     double *sum;       /* gates * hidden of one item: what comes from x and the bias */
@@ -71,7 +73,8 @@ static void add_inputs(const Layer *l, int64_t step, int64_t item)
 {
     const double *h = l->h + item * l->hidden;
     for (int64_t r = 0; r < l->gates * l->hidden; r++) {
-        double sum = l->bias ? tensor_get(l->bias, r) : 0, from_h = 0;
+        double bias = l->bias ? tensor_get(l->bias, r) : 0, from_h = l->reset_after ? bias : 0;
+        double sum = (l->input_bias ? tensor_get(l->input_bias, r) : 0) + (l->reset_after ? 0 : bias);
         for (int64_t k = 0; k < l->in; k++)
             sum += tensor_get(l->ih, r * l->in + k) * tensor_get(l->x, (step * l->batch + item) * l->in + k);
         for (int64_t k = 0; k < l->hidden; k++)
@@ -101,16 +104,30 @@ static void lstm_item(const Layer *l, int64_t item)
     }
 }
 
+/* What the output gate gets from h, after reset gate k: r * (W h + b), or W (r * h). */
+static double gru_recurrent(const Layer *l, const double *reset, const double *h, int64_t k)
+{
+    int64_t n = l->hidden;
+    double sum = 0;
+    if (l->reset_after)
+        return reset[k] * l->recurrent[n + k];
+    for (int64_t i = 0; i < n; i++)
+        sum += tensor_get(l->hh, (n + k) * n + i) * (reset[i] * h[i]);
+    return sum;
+}
+
 static void gru_item(const Layer *l, int64_t item)
 {
     int64_t n = l->hidden;
+    double *h = l->h + item * n, *reset = l->recurrent, *next = l->sum;
+    for (int64_t k = 0; k < n; k++)
+        reset[k] = l->gate(l->sum[k] + l->recurrent[k]);
     for (int64_t k = 0; k < n; k++) {
-        double *h = &l->h[item * n + k];
-        double r = l->gate(l->sum[k] + l->recurrent[k]);
         double z = l->gate(l->sum[2 * n + k] + l->recurrent[2 * n + k]);
-        double o = l->end(l->sum[n + k] + r * l->recurrent[n + k]);
-        *h = (1 - z) * o + z * *h;
+        double o = l->end(l->sum[n + k] + gru_recurrent(l, reset, h, k));
+        next[k] = (1 - z) * o + z * h[k];
     }
+    memcpy(h, next, (size_t)n * sizeof *h);
 }
 
 static void rnn_item(const Layer *l, int64_t item)
@@ -174,6 +191,8 @@ static bool recurrent(const EvalCall *call, int gates, Error *err)
                .gates = gates,
                .clip = call_number(call, "clip", INFINITY)};
     l.sequence = call_bool(call, "output_sequence", false);
+    l.reset_after = call_bool(call, "reset_after", false);
+    l.input_bias = call_operand(call, "input_bias");
     l.gate = activation(call, "recurrent_activation", "sigmoid");
     l.cell = activation(call, "cell_activation", "tanh");
     l.end = activation(call, "activation", "tanh");
