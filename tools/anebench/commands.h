@@ -4,6 +4,7 @@
 
 #include "tools/shared/command.h"
 
+int anebench_fused(int argc, char **argv);  /* one program or many; buckets; on any device */
 int anebench_limits(int argc, char **argv); /* what the machine can do at the most */
 int anebench_speed(int argc, char **argv);  /* prefill and decode of a package, beside peers */
 

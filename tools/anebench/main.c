@@ -5,6 +5,7 @@
 #include "tools/anebench/commands.h"
 
 static const Command commands[] = {
+    {"fused", "one program or many, what a dispatch costs, prefill by bucket, on any device", anebench_fused},
     {"limits", "what this machine can read and compute at the most", anebench_limits},
     {"speed", "prefill and decode of a package, beside other programs and those limits", anebench_speed},
 };

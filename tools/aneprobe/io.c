@@ -11,23 +11,23 @@ static const char *outcome_text(Outcome o, const Error *why)
 }
 
 /* b before a in the text: the difference tells which is which. Of one size, or a half as large. */
-static void build_difference(Build *b, bool unequal)
+static void build_difference(Draft *b, bool unequal)
 {
-    Node y = build_input(b, "b", WIDE, S), x = build_input(b, "a", unequal ? WIDE / 2 : WIDE, S);
+    Node y = draft_input(b, "b", WIDE, S), x = draft_input(b, "a", unequal ? WIDE / 2 : WIDE, S);
     if (unequal) {
-        Node zero = build_ints(b, (int64_t[]){0, 0, 0, 0}, 4),
-             size = build_ints(b, (int64_t[]){1, WIDE / 2, 1, S}, 4);
-        y = build_op(b, x, "slice_by_size(begin = %s, size = %s, x = %s)", zero.name, size.name, y.name);
+        Node zero = draft_ints(b, (int64_t[]){0, 0, 0, 0}, 4),
+             size = draft_ints(b, (int64_t[]){1, WIDE / 2, 1, S}, 4);
+        y = draft_op(b, x, "slice_by_size(begin = %s, size = %s, x = %s)", zero.name, size.name, y.name);
     }
-    Node d = build_binary(b, "sub", &x, &y);
-    build_output(b, &d);
+    Node d = draft_binary(b, "sub", &x, &y);
+    draft_output(b, &d);
 }
 
 bool probe_inputs(Lab *lab, Result *r, Error *err)
 {
     Outcome equal, unequal;
     Error why, why_not;
-    Build b = {0}, u = {0};
+    Draft b = {0}, u = {0};
     build_difference(&b, false);
     build_difference(&u, true);
     if (!try_program(lab, &b, 0, &equal, &why, err) || !try_program(lab, &u, UNIT, &unequal, &why_not, err))
@@ -43,22 +43,22 @@ bool probe_inputs(Lab *lab, Result *r, Error *err)
 }
 
 /* Output i is (i + 1) times the input: in one tensor, or in as many. */
-static void build_outputs(Build *b, int count, bool joined)
+static void build_outputs(Draft *b, int count, bool joined)
 {
-    Node x = build_input(b, "x", C, S), part[MOST_OUTPUTS];
+    Node x = draft_input(b, "x", C, S), part[MOST_OUTPUTS];
     Text list = {0};
     for (int i = 0; i < count; i++) {
-        Node factor = build_weight(b, node4(1, C, 1, 1), (Fill){FILL_EQUAL, 0.5 * (i + 1)});
-        part[i] = build_binary(b, "mul", &x, &factor);
+        Node factor = draft_weight(b, node4(1, C, 1, 1), (Fill){FILL_EQUAL, 0.5 * (i + 1)});
+        part[i] = draft_binary(b, "mul", &x, &factor);
         text_printf(&list, "%s%s", i ? ", " : "", part[i].name);
         if (!joined)
-            build_output(b, &part[i]);
+            draft_output(b, &part[i]);
     }
     if (joined) {
-        Node axis = build_value(b, "int32", "1"), no = build_value(b, "bool", "false");
-        Node y = build_op(b, node4(1, C * count, 1, S), "concat(axis = %s, interleave = %s, values = (%s))",
+        Node axis = draft_value(b, "int32", "1"), no = draft_value(b, "bool", "false");
+        Node y = draft_op(b, node4(1, C * count, 1, S), "concat(axis = %s, interleave = %s, values = (%s))",
                           axis.name, no.name, list.data);
-        build_output(b, &y);
+        draft_output(b, &y);
     }
     text_free(&list);
 }
@@ -69,13 +69,13 @@ bool probe_outputs(Lab *lab, Result *r, Error *err)
     Outcome o = OUTCOME_RIGHT, joined;
     Error why = {{0}}, no_concat = {{0}};
     for (int n = 2; o == OUTCOME_RIGHT && n <= MOST_OUTPUTS; n++) {
-        Build b = {0};
+        Draft b = {0};
         build_outputs(&b, n, false);
         if (!try_program(lab, &b, 0, &o, &why, err))
             return false;
         most = o == OUTCOME_RIGHT ? n : most;
     }
-    Build b = {0};
+    Draft b = {0};
     build_outputs(&b, 3, true);
     if (!try_program(lab, &b, 0, &joined, &no_concat, err))
         return false;
@@ -98,11 +98,11 @@ bool probe_surface(Lab *lab, Result *r, Error *err)
     size_t least = 0;
     Error why = {{0}};
     for (int i = SIZES - 1; i >= 0; i--) {
-        Build b = {0};
+        Draft b = {0};
         Outcome o;
         b.names = i; /* programs of one text would be one program */
-        Node x = build_input(&b, "x", 4, S), y = build_unary(&b, "relu", &x);
-        build_output(&b, &y);
+        Node x = draft_input(&b, "x", 4, S), y = draft_unary(&b, "relu", &x);
+        draft_output(&b, &y);
         if (!try_program(lab, &b, sizes[i], &o, &why, err))
             return false;
         if (o != OUTCOME_RIGHT)
@@ -127,9 +127,9 @@ bool probe_sequence(Lab *lab, Result *r, Error *err)
     Error why[LENGTHS];
     int curve = result_series(r, "relu over 64 channels", "length", "right");
     for (int i = 0; i < LENGTHS; i++) {
-        Build b = {0};
-        Node x = build_input(&b, "x", C, lengths[i]), y = build_unary(&b, "relu", &x);
-        build_output(&b, &y);
+        Draft b = {0};
+        Node x = draft_input(&b, "x", C, lengths[i]), y = draft_unary(&b, "relu", &x);
+        draft_output(&b, &y);
         if (!try_program(lab, &b, 0, &o[i], &why[i], err))
             return false;
         result_point(r, curve, lengths[i], o[i] == OUTCOME_RIGHT);

@@ -42,11 +42,11 @@ const char *lab_base(const char *chip)
 
 bool lab_dispatch(Lab *lab, double *us, Error *err)
 {
-    Build b = {0};
+    Draft b = {0};
     Bench x;
     Timing t = {0};
-    Node in = build_input(&b, "x", 64, 64), y = build_unary(&b, "relu", &in);
-    build_output(&b, &y);
+    Node in = draft_input(&b, "x", 64, 64), y = draft_unary(&b, "relu", &in);
+    draft_output(&b, &y);
     if (!bench_open(&x, lab, &b, err))
         return false;
     bool ok = bench_time(&x, NULL, &t, err);
@@ -116,15 +116,15 @@ static void name_constants(Func *f)
                 *slot = const_value(f, op, func_fresh_name(f, "c"), (*slot)->type, value_literal(*slot));
 }
 
-bool bench_prepare(Bench *x, Lab *lab, Build *b, Error *err)
+bool bench_prepare(Bench *x, Lab *lab, Draft *b, Error *err)
 {
     *x = (Bench){.lab = lab};
     err->text[0] = '\0';
-    build_print(b, &x->built);
-    build_weights(b, &x->weights);
-    build_free(b);
+    draft_print(b, &x->built);
+    draft_weights(b, &x->weights);
+    draft_free(b);
     x->source = (Source){"probe.mil", x->built.data, x->built.size};
-    x->file = (AneFile){BUILD_WEIGHTS_PATH, x->weights.data, x->weights.size};
+    x->file = (AneFile){DRAFT_WEIGHTS_PATH, x->weights.data, x->weights.size};
     Diags diags = {.quiet = true, .sink = keep_first, .context = err};
     x->module = mil_read(&x->source, &diags);
     x->f = x->module ? module_find(x->module, "main") : NULL;
@@ -170,7 +170,7 @@ bool bench_load(Bench *x, Error *err)
     return x->program || shorten(err);
 }
 
-bool bench_open(Bench *x, Lab *lab, Build *b, Error *err)
+bool bench_open(Bench *x, Lab *lab, Draft *b, Error *err)
 {
     if (bench_prepare(x, lab, b, err) && bench_load(x, err))
         return true;

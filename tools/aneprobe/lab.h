@@ -6,7 +6,7 @@
 #include "ir/profile.h"
 #include "runtime/ane/program.h"
 #include "runtime/device.h"
-#include "tools/aneprobe/build.h"
+#include "tools/shared/draft.h"
 
 typedef struct Lab {
     AneEngine engine;
@@ -50,7 +50,7 @@ MUST_USE bool lab_dispatch(Lab *lab, double *us, Error *err);
 
 /* Takes what was built (and frees it), reads it back, makes inputs of numbers within +-1. Fails only where
  * the program is wrong. */
-MUST_USE bool bench_prepare(Bench *x, Lab *lab, Build *b, Error *err);
+MUST_USE bool bench_prepare(Bench *x, Lab *lab, Draft *b, Error *err);
 /* Compiles and loads it on the engine: what it refuses is an error. */
 MUST_USE bool bench_load(Bench *x, Error *err);
 MUST_USE bool bench_run(Bench *x, Error *err);
@@ -64,6 +64,6 @@ MUST_USE bool bench_time(Bench *x, AneEvaluation *how, Timing *out, Error *err);
 void bench_close(Bench *x);
 
 /* bench_prepare and bench_load. Closed where it fails. */
-MUST_USE bool bench_open(Bench *x, Lab *lab, Build *b, Error *err);
+MUST_USE bool bench_open(Bench *x, Lab *lab, Draft *b, Error *err);
 
 #endif

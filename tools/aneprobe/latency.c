@@ -6,20 +6,20 @@ enum { C = 64, S = 64, MOST_QOS = 63 };
 /* Little work: what is left is the asking. */
 static bool open_small(Bench *x, Lab *lab, Error *err)
 {
-    Build b = {0};
-    Node in = build_input(&b, "x", C, S), y = build_unary(&b, "relu", &in);
-    build_output(&b, &y);
+    Draft b = {0};
+    Node in = draft_input(&b, "x", C, S), y = draft_unary(&b, "relu", &in);
+    draft_output(&b, &y);
     return bench_open(x, lab, &b, err);
 }
 
 bool probe_compile(Lab *lab, Result *r, Error *err)
 {
-    Build b = {0};
+    Draft b = {0};
     Bench x;
     Error why;
-    Node in = build_input(&b, "x", C, S), w = build_weight(&b, node4(C, C, 1, 1), (Fill){FILL_RANDOM, 0.1});
-    Node y = build_conv(&b, &in, &w);
-    build_output(&b, &y);
+    Node in = draft_input(&b, "x", C, S), w = draft_weight(&b, node4(C, C, 1, 1), (Fill){FILL_RANDOM, 0.1});
+    Node y = draft_conv(&b, &in, &w);
+    draft_output(&b, &y);
     if (!bench_prepare(&x, lab, &b, err))
         return false;
     double start = ane_engine_now(&lab->engine);
@@ -109,14 +109,14 @@ bool probe_real_time(Lab *lab, Result *r, Error *err)
 
 bool probe_statistics(Lab *lab, Result *r, Error *err)
 {
-    Build b = {0};
+    Draft b = {0};
     Bench x;
     Error why;
     AneEvaluation how = {.qos = ANE_QOS, .statistics = true};
-    Node in = build_input(&b, "x", 512, 512),
-         w = build_weight(&b, node4(512, 512, 1, 1), (Fill){FILL_RANDOM, 0.05});
-    Node y = build_conv(&b, &in, &w);
-    build_output(&b, &y);
+    Node in = draft_input(&b, "x", 512, 512),
+         w = draft_weight(&b, node4(512, 512, 1, 1), (Fill){FILL_RANDOM, 0.05});
+    Node y = draft_conv(&b, &in, &w);
+    draft_output(&b, &y);
     if (!bench_open(&x, lab, &b, err))
         return false;
     if (!ane_program_evaluate(x.program, &how, &why))

@@ -35,13 +35,13 @@ typedef struct Sweep {
 
 static bool time_weights(const Sweep *s, int outputs, Measured *out, Error *err)
 {
-    Build b = {0};
+    Draft b = {0};
     Bench x;
     Timing t;
-    Node in = build_input(&b, "x", INNER, s->length);
-    Node w = build_weight(&b, node4(outputs, INNER, 1, 1), (Fill){FILL_EQUAL, 0.001});
-    Node y = build_conv(&b, &in, &w);
-    build_output(&b, &y);
+    Node in = draft_input(&b, "x", INNER, s->length);
+    Node w = draft_weight(&b, node4(outputs, INNER, 1, 1), (Fill){FILL_EQUAL, 0.001});
+    Node y = draft_conv(&b, &in, &w);
+    draft_output(&b, &y);
     if (!bench_open(&x, s->lab, &b, err))
         return false;
     bool ok = bench_time(&x, NULL, &t, err);
@@ -135,11 +135,11 @@ bool probe_sram(Lab *lab, Result *r, Error *err)
 
 static bool time_relu(Lab *lab, int length, Measured *out, Error *err)
 {
-    Build b = {0};
+    Draft b = {0};
     Bench x;
     Timing t;
-    Node in = build_input(&b, "x", ACTIVATION_CHANNELS, length), y = build_unary(&b, "relu", &in);
-    build_output(&b, &y);
+    Node in = draft_input(&b, "x", ACTIVATION_CHANNELS, length), y = draft_unary(&b, "relu", &in);
+    draft_output(&b, &y);
     if (!bench_open(&x, lab, &b, err))
         return false;
     bool ok = bench_time(&x, NULL, &t, err);

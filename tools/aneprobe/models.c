@@ -7,42 +7,42 @@
 
 enum { HEADS = 2, TOKENS = 64, HEAD = 64, MASKED_HALF = 0xf0e2 /* -10000 */ };
 
-static Node build_slice(Build *b, const Node *x, int64_t first, Node shape)
+static Node build_slice(Draft *b, const Node *x, int64_t first, Node shape)
 {
-    Node begin = build_ints(b, (int64_t[]){0, first, 0, 0}, 4), size = build_ints(b, shape.dim, 4);
-    return build_op(b, shape, "slice_by_size(begin = %s, size = %s, x = %s)", begin.name, size.name, x->name);
+    Node begin = draft_ints(b, (int64_t[]){0, first, 0, 0}, 4), size = draft_ints(b, shape.dim, 4);
+    return draft_op(b, shape, "slice_by_size(begin = %s, size = %s, x = %s)", begin.name, size.name, x->name);
 }
 
-static Node build_causal_mask(Build *b)
+static Node build_causal_mask(Draft *b)
 {
     static uint16_t mask[TOKENS * TOKENS];
     for (int q = 0; q < TOKENS; q++)
         for (int k = 0; k < TOKENS; k++)
             mask[q * TOKENS + k] = k <= q ? 0 : MASKED_HALF;
-    return build_bytes(b, DT_FP16, node4(1, 1, TOKENS, TOKENS), mask, sizeof mask);
+    return draft_bytes(b, DT_FP16, node4(1, 1, TOKENS, TOKENS), mask, sizeof mask);
 }
 
-static void build_sdpa(Build *b, bool masked)
+static void build_sdpa(Draft *b, bool masked)
 {
-    Node x = build_input4(b, "x", node4(1, 3 * HEADS, TOKENS, HEAD)), part[3], y;
+    Node x = draft_input4(b, "x", node4(1, 3 * HEADS, TOKENS, HEAD)), part[3], y;
     Node one = node4(1, HEADS, TOKENS, HEAD);
     for (int i = 0; i < 3; i++)
         part[i] = build_slice(b, &x, i * HEADS, one);
     if (masked) {
         Node mask = build_causal_mask(b);
-        y = build_op(b, one, "scaled_dot_product_attention(attn_mask = %s, key = %s, query = %s, value = %s)",
+        y = draft_op(b, one, "scaled_dot_product_attention(attn_mask = %s, key = %s, query = %s, value = %s)",
                      mask.name, part[1].name, part[0].name, part[2].name);
     } else {
-        y = build_op(b, one, "scaled_dot_product_attention(key = %s, query = %s, value = %s)", part[1].name,
+        y = draft_op(b, one, "scaled_dot_product_attention(key = %s, query = %s, value = %s)", part[1].name,
                      part[0].name, part[2].name);
     }
-    build_output(b, &y);
+    draft_output(b, &y);
 }
 
 bool probe_sdpa_mask(Lab *lab, Result *r, Error *err)
 {
     static const char op[] = "op.scaled_dot_product_attention";
-    Build b = {0}, plain = {0};
+    Draft b = {0}, plain = {0};
     Outcome masked, bare;
     Error why = {{0}}, why_bare = {{0}};
     build_sdpa(&b, true);
@@ -72,12 +72,12 @@ bool probe_lm_head(Lab *lab, Result *r, Error *err)
     int most = 0;
     Error why = {{0}};
     for (int i = 0; i < SIZES; i++) {
-        Build b = {0};
+        Draft b = {0};
         Outcome o;
-        Node x = build_input(&b, "x", INPUTS, LENGTH);
-        Node w = build_weight(&b, node4(outputs[i], INPUTS, 1, 1), (Fill){FILL_RANDOM, 0.1});
-        Node y = build_conv(&b, &x, &w);
-        build_output(&b, &y);
+        Node x = draft_input(&b, "x", INPUTS, LENGTH);
+        Node w = draft_weight(&b, node4(outputs[i], INPUTS, 1, 1), (Fill){FILL_RANDOM, 0.1});
+        Node y = draft_conv(&b, &x, &w);
+        draft_output(&b, &y);
         if (!try_program(lab, &b, 0, &o, &why, err))
             return false;
         if (o != OUTCOME_RIGHT)
@@ -99,7 +99,7 @@ bool probe_lm_head(Lab *lab, Result *r, Error *err)
 
 enum { WIDTH = 768, SHORTEST = 64, KEYS = 1024, DECODE_HEADS = 12 };
 
-static bool time_decode(Lab *lab, Result *r, Build *b, const char *what, Error *err)
+static bool time_decode(Lab *lab, Result *r, Draft *b, const char *what, Error *err)
 {
     Bench x;
     Timing t;
@@ -121,27 +121,27 @@ static bool time_decode(Lab *lab, Result *r, Build *b, const char *what, Error *
 
 bool probe_decode_ffn(Lab *lab, Result *r, Error *err)
 {
-    Build b = {0};
-    Node x = build_input(&b, "x", WIDTH, SHORTEST);
-    Node up = build_weight(&b, node4(4 * WIDTH, WIDTH, 1, 1), (Fill){FILL_RANDOM, 0.05});
-    Node down = build_weight(&b, node4(WIDTH, 4 * WIDTH, 1, 1), (Fill){FILL_RANDOM, 0.02});
-    Node h = build_conv(&b, &x, &up);
-    h = build_unary(&b, "tanh", &h);
-    Node y = build_conv(&b, &h, &down);
-    build_output(&b, &y);
+    Draft b = {0};
+    Node x = draft_input(&b, "x", WIDTH, SHORTEST);
+    Node up = draft_weight(&b, node4(4 * WIDTH, WIDTH, 1, 1), (Fill){FILL_RANDOM, 0.05});
+    Node down = draft_weight(&b, node4(WIDTH, 4 * WIDTH, 1, 1), (Fill){FILL_RANDOM, 0.02});
+    Node h = draft_conv(&b, &x, &up);
+    h = draft_unary(&b, "tanh", &h);
+    Node y = draft_conv(&b, &h, &down);
+    draft_output(&b, &y);
     return time_decode(lab, r, &b, "one MLP of 768 channels", err);
 }
 
 bool probe_decode_attention(Lab *lab, Result *r, Error *err)
 {
-    Build b = {0};
+    Draft b = {0};
     int64_t head = WIDTH / DECODE_HEADS;
-    Node q = build_input4(&b, "a", node4(1, DECODE_HEADS, SHORTEST, head));
-    Node k = build_input4(&b, "b", node4(1, DECODE_HEADS, KEYS, head));
-    Node v = build_input4(&b, "c", node4(1, DECODE_HEADS, KEYS, head));
-    Node s = build_matmul(&b, &q, &k, true), axis = build_value(&b, "int32", "-1");
-    s = build_op(&b, s, "softmax(axis = %s, x = %s)", axis.name, s.name);
-    Node y = build_matmul(&b, &s, &v, false);
-    build_output(&b, &y);
+    Node q = draft_input4(&b, "a", node4(1, DECODE_HEADS, SHORTEST, head));
+    Node k = draft_input4(&b, "b", node4(1, DECODE_HEADS, KEYS, head));
+    Node v = draft_input4(&b, "c", node4(1, DECODE_HEADS, KEYS, head));
+    Node s = draft_matmul(&b, &q, &k, true), axis = draft_value(&b, "int32", "-1");
+    s = draft_op(&b, s, "softmax(axis = %s, x = %s)", axis.name, s.name);
+    Node y = draft_matmul(&b, &s, &v, false);
+    draft_output(&b, &y);
     return time_decode(lab, r, &b, "one attention of 12 heads over 1024 keys", err);
 }

@@ -8,11 +8,11 @@ enum { TERMS = 64, LENGTH = 64, OUTPUTS = 4, MANY = 1024, HALVINGS = 20, LEAST_S
 
 static bool open_sum(Bench *x, Lab *lab, int terms, double weight, Error *err)
 {
-    Build b = {0};
-    Node in = build_input(&b, "x", terms, LENGTH);
-    Node w = build_weight(&b, node4(OUTPUTS, terms, 1, 1), (Fill){FILL_EQUAL, weight}),
-         y = build_conv(&b, &in, &w);
-    build_output(&b, &y);
+    Draft b = {0};
+    Node in = draft_input(&b, "x", terms, LENGTH);
+    Node w = draft_weight(&b, node4(OUTPUTS, terms, 1, 1), (Fill){FILL_EQUAL, weight}),
+         y = draft_conv(&b, &in, &w);
+    draft_output(&b, &y);
     return bench_open(x, lab, &b, err);
 }
 

@@ -32,7 +32,7 @@ void result_op(const Lab *lab, Result *r, const char *op, Outcome outcome, const
 }
 
 /* "tensor<fp16, [2, 3]>(FILLED)" becomes a weight of that shape. */
-static void add_statements(Build *b, const char *text)
+static void add_statements(Draft *b, const char *text)
 {
     static const char mark[] = "FILLED)", type[] = "tensor<fp16, [";
     Text out = {0};
@@ -44,20 +44,20 @@ static void add_statements(Build *b, const char *text)
         text_add(&out, text, (size_t)(start - text));
         for (char *end = (char *)(uintptr_t)(start + strlen(type)); *end != ']'; end += *end == ',')
             shape.dim[shape.rank++] = strtoll(end, &end, 10);
-        build_filled(b, shape, (Fill){FILL_RANDOM, 0.1}, &out);
+        draft_filled(b, shape, (Fill){FILL_RANDOM, 0.1}, &out);
     }
     text_puts(&out, text);
-    build_raw(b, text_cstr(&out));
+    draft_raw(b, text_cstr(&out));
     text_free(&out);
 }
 
 static bool try_row(Lab *lab, const struct Row *row, Outcome *o, Error *why, Error *err)
 {
-    Build b = {0};
+    Draft b = {0};
     Node y = {.name = "y"};
-    build_input(&b, "x", 64, 64);
+    draft_input(&b, "x", 64, 64);
     add_statements(&b, row->statements);
-    build_output(&b, &y);
+    draft_output(&b, &y);
     return try_program(lab, &b, 0, o, why, err) || error_prefix(err, "%s", row->op);
 }
 

@@ -17,10 +17,10 @@ typedef enum Outcome { OUTCOME_RIGHT, OUTCOME_WRONG, OUTCOME_REFUSED } Outcome;
 
 /* Builds no more: compiles, runs and compares with the CPU. `why` says what was refused, or how far the
  * result is off. False only where the probe's program is wrong. */
-MUST_USE bool try_program(Lab *lab, Build *b, size_t surface_unit, Outcome *out, Error *why, Error *err);
+MUST_USE bool try_program(Lab *lab, Draft *b, size_t surface_unit, Outcome *out, Error *why, Error *err);
 
 /* int8 weights [outputs, inputs, 1, 1] with one scale for each output. */
-Node build_int8_weight(Build *b, int64_t outputs, int64_t inputs);
+Node build_int8_weight(Draft *b, int64_t outputs, int64_t inputs);
 
 /* op.NAME = what the outcome says, given what the base profile does with it. */
 void result_op(const Lab *lab, Result *r, const char *op, Outcome outcome, const char *note);

@@ -7,7 +7,7 @@
 #include "base/half.h"
 #include "tools/aneprobe/probes.h"
 
-bool try_program(Lab *lab, Build *b, size_t surface_unit, Outcome *out, Error *why, Error *err)
+bool try_program(Lab *lab, Draft *b, size_t surface_unit, Outcome *out, Error *why, Error *err)
 {
     Bench x;
     if (!bench_prepare(&x, lab, b, err)) {
@@ -31,19 +31,19 @@ bool try_program(Lab *lab, Build *b, size_t surface_unit, Outcome *out, Error *w
 
 enum { CHANNELS = 256, LENGTH = 64, MOST = 24 };
 
-static void build_blocks(Build *b, int first, int count)
+static void build_blocks(Draft *b, int first, int count)
 {
-    Node x = build_input(b, "x", CHANNELS, LENGTH);
+    Node x = draft_input(b, "x", CHANNELS, LENGTH);
     b->names = first; /* programs of one text would be one program */
     for (int i = 0; i < count; i++) {
         double scale = 0.05 + 0.001 * (first + i);
-        Node w = build_weight(b, node4(CHANNELS, CHANNELS, 1, 1), (Fill){FILL_RANDOM, scale});
-        Node gain = build_weight(b, node4(1, CHANNELS, 1, 1), (Fill){FILL_EQUAL, scale});
-        Node y = build_conv(b, &x, &w);
-        y = build_binary(b, "mul", &y, &gain);
-        x = build_unary(b, "relu", &y);
+        Node w = draft_weight(b, node4(CHANNELS, CHANNELS, 1, 1), (Fill){FILL_RANDOM, scale});
+        Node gain = draft_weight(b, node4(1, CHANNELS, 1, 1), (Fill){FILL_EQUAL, scale});
+        Node y = draft_conv(b, &x, &w);
+        y = draft_binary(b, "mul", &y, &gain);
+        x = draft_unary(b, "relu", &y);
     }
-    build_output(b, &x);
+    draft_output(b, &x);
 }
 
 /* Passes through `count` programs, each one's output the next one's input; the median of the lab's repeats.
@@ -68,7 +68,7 @@ static bool time_passes(Lab *lab, Bench *part, int count, double *median, Error 
 
 static bool time_fused(Lab *lab, int count, double *us, Error *err)
 {
-    Build b = {0};
+    Draft b = {0};
     Bench x;
     build_blocks(&b, 0, count);
     if (!bench_open(&x, lab, &b, err))
@@ -88,7 +88,7 @@ bool probe_fused(Lab *lab, Result *r, Error *err)
         many = result_series(r, "a program each", "blocks", "us");
     double cut = 0, last[2] = {0, 0};
     for (int i = 0; ok && i < MOST; i++) {
-        Build b = {0};
+        Draft b = {0};
         build_blocks(&b, i, 1);
         ok = bench_open(&part[i], lab, &b, err);
     }
@@ -111,11 +111,11 @@ bool probe_fused(Lab *lab, Result *r, Error *err)
 
 /* ---- other weights ---- */
 
-static void build_scaled(Build *b, double scale)
+static void build_scaled(Draft *b, double scale)
 {
-    Node x = build_input(b, "x", 64, 64);
-    Node w = build_weight(b, node4(64, 64, 1, 1), (Fill){FILL_DIAGONAL, scale}), y = build_conv(b, &x, &w);
-    build_output(b, &y);
+    Node x = draft_input(b, "x", 64, 64);
+    Node w = draft_weight(b, node4(64, 64, 1, 1), (Fill){FILL_DIAGONAL, scale}), y = draft_conv(b, &x, &w);
+    draft_output(b, &y);
 }
 
 /* Whether the output is `scale` times the input. */
@@ -145,7 +145,7 @@ static bool swap_in_request(Bench *x, const AneFile *file, Error *why)
 /* Runs with the weights 1, swaps in 2, and sees what comes out. */
 static bool probe_swap(Lab *lab, Result *r, Swap swap, bool *heeded, Error *err)
 {
-    Build one = {0}, two = {0};
+    Draft one = {0}, two = {0};
     Bench x = {0}, other = {0};
     Error why;
     build_scaled(&one, 1);

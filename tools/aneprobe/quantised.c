@@ -24,7 +24,7 @@ static void fill_bytes(uint8_t *bytes, size_t count)
 }
 
 /* By attributes, with a scale of rank 1: the spelling of iOS 16. */
-static Node affine(Build *b, DType dtype, int64_t outputs, int64_t inputs)
+static Node affine(Draft *b, DType dtype, int64_t outputs, int64_t inputs)
 {
     Text t = {0};
     size_t n = (size_t)(outputs * inputs);
@@ -33,29 +33,29 @@ static Node affine(Build *b, DType dtype, int64_t outputs, int64_t inputs)
     fill_bytes(data, n);
     fill_scales(scale, (int)outputs);
     text_puts(&t, "axis = int32(0), quantized_data = ");
-    build_literal(b, dtype, node4(outputs, inputs, 1, 1), data, n, &t);
+    draft_literal(b, dtype, node4(outputs, inputs, 1, 1), data, n, &t);
     text_puts(&t, ", scale = ");
-    build_literal(b, DT_FP16, node_of(1, &outputs), scale, (size_t)outputs * sizeof *scale, &t);
+    draft_literal(b, DT_FP16, node_of(1, &outputs), scale, (size_t)outputs * sizeof *scale, &t);
     text_printf(&t, ", zero_point = %s(%d)", dtype_info[dtype].name, dtype == DT_UINT8 ? 128 : 0);
-    Node w = build_attributed(b, node4(outputs, inputs, 1, 1), "constexpr_affine_dequantize", t.data);
+    Node w = draft_attributed(b, node4(outputs, inputs, 1, 1), "constexpr_affine_dequantize", t.data);
     free(data);
     free(scale);
     text_free(&t);
     return w;
 }
 
-Node build_int8_weight(Build *b, int64_t outputs, int64_t inputs)
+Node build_int8_weight(Draft *b, int64_t outputs, int64_t inputs)
 {
     return affine(b, DT_INT8, outputs, inputs);
 }
 
-static Node int8_affine(Build *b)
+static Node int8_affine(Draft *b)
 {
     return affine(b, DT_INT8, OUT, IN);
 }
 
 /* By arguments, a scale for each output and `blocks` of inputs: the spelling of iOS 18. */
-static Node blockwise(Build *b, DType dtype, int blocks)
+static Node blockwise(Draft *b, DType dtype, int blocks)
 {
     static uint8_t data[OUT * IN];
     static uint16_t scale[OUT * IN / BLOCK];
@@ -63,54 +63,54 @@ static Node blockwise(Build *b, DType dtype, int blocks)
     Node shape = node4(OUT, IN, 1, 1), scales = node4(OUT, blocks, 1, 1);
     fill_bytes(data, bytes);
     fill_scales(scale, OUT * blocks);
-    Node w = build_bytes(b, dtype, shape, data, bytes);
-    Node s = build_bytes(b, DT_FP16, scales, scale, (size_t)(OUT * blocks) * sizeof *scale);
+    Node w = draft_bytes(b, dtype, shape, data, bytes);
+    Node s = draft_bytes(b, DT_FP16, scales, scale, (size_t)(OUT * blocks) * sizeof *scale);
     if (dtype == DT_INT8)
-        return build_op(b, shape, "constexpr_blockwise_shift_scale(data = %s, scale = %s)", w.name, s.name);
+        return draft_op(b, shape, "constexpr_blockwise_shift_scale(data = %s, scale = %s)", w.name, s.name);
     memset(data, 0x88, sizeof data); /* the middle of the sixteen is zero */
-    Node o = build_bytes(b, dtype, scales, data, (size_t)(OUT * blocks) / 2);
-    return build_op(b, shape, "constexpr_blockwise_shift_scale(data = %s, offset = %s, scale = %s)", w.name,
+    Node o = draft_bytes(b, dtype, scales, data, (size_t)(OUT * blocks) / 2);
+    return draft_op(b, shape, "constexpr_blockwise_shift_scale(data = %s, offset = %s, scale = %s)", w.name,
                     o.name, s.name);
 }
 
-static Node int8_blockwise(Build *b)
+static Node int8_blockwise(Draft *b)
 {
     return blockwise(b, DT_INT8, 1);
 }
 
-static Node uint4_affine(Build *b)
+static Node uint4_affine(Draft *b)
 {
     return blockwise(b, DT_UINT4, 1);
 }
 
-static Node uint4_blockwise(Build *b)
+static Node uint4_blockwise(Draft *b)
 {
     return blockwise(b, DT_UINT4, IN / BLOCK);
 }
 
-static Node palette(Build *b)
+static Node palette(Draft *b)
 {
     static uint8_t index[OUT * IN / 2];
     uint16_t colour[COLOURS];
     fill_bytes(index, sizeof index);
     for (int i = 0; i < COLOURS; i++)
         colour[i] = half_from_float(0x1p-5f * (float)(i - COLOURS / 2));
-    Node i = build_bytes(b, DT_UINT4, node4(OUT, IN, 1, 1), index, sizeof index);
+    Node i = draft_bytes(b, DT_UINT4, node4(OUT, IN, 1, 1), index, sizeof index);
     Node table =
-        build_bytes(b, DT_FP16, node_of(6, (int64_t[]){1, 1, 1, 1, COLOURS, 1}), colour, sizeof colour);
-    return build_op(b, node4(OUT, IN, 1, 1), "constexpr_lut_to_dense(indices = %s, lut = %s)", i.name,
+        draft_bytes(b, DT_FP16, node_of(6, (int64_t[]){1, 1, 1, 1, COLOURS, 1}), colour, sizeof colour);
+    return draft_op(b, node4(OUT, IN, 1, 1), "constexpr_lut_to_dense(indices = %s, lut = %s)", i.name,
                     table.name);
 }
 
-static Node half_weight(Build *b)
+static Node half_weight(Draft *b)
 {
-    return build_weight(b, node4(OUT, IN, 1, 1), (Fill){FILL_RANDOM, 0.1});
+    return draft_weight(b, node4(OUT, IN, 1, 1), (Fill){FILL_RANDOM, 0.1});
 }
 
 /* The forms, and the op that each is a vote for. The last also has 8 bits between its convs. */
 static const struct Form {
     const char *name, *op;
-    Node (*weight)(Build *b);
+    Node (*weight)(Draft *b);
     bool narrow;
 } forms[] = {
     {"fp16", NULL, half_weight, false},
@@ -124,17 +124,17 @@ static const struct Form {
 };
 enum { FORMS = sizeof forms / sizeof *forms };
 
-static void build_form(Build *b, const struct Form *form)
+static void build_form(Draft *b, const struct Form *form)
 {
-    Node x = build_input(b, "x", IN, LENGTH), w = form->weight(b);
+    Node x = draft_input(b, "x", IN, LENGTH), w = form->weight(b);
     if (form->narrow) {
-        Node scale = build_value(b, "fp16", "0x1p-7"), type = build_value(b, "string", "\"int8\"");
-        Node q = build_typed(b, DT_INT8, x, "quantize(input = %s, output_dtype = %s, scale = %s)", x.name,
+        Node scale = draft_value(b, "fp16", "0x1p-7"), type = draft_value(b, "string", "\"int8\"");
+        Node q = draft_typed(b, DT_INT8, x, "quantize(input = %s, output_dtype = %s, scale = %s)", x.name,
                              type.name, scale.name);
-        x = build_op(b, x, "dequantize(input = %s, scale = %s)", q.name, scale.name);
+        x = draft_op(b, x, "dequantize(input = %s, scale = %s)", q.name, scale.name);
     }
-    Node y = build_conv(b, &x, &w);
-    build_output(b, &y);
+    Node y = draft_conv(b, &x, &w);
+    draft_output(b, &y);
 }
 
 /* The outcomes of an op's forms, the worst where they agree that it does not work; else disputed. */
@@ -161,7 +161,7 @@ bool probe_quantised(Lab *lab, Result *r, Error *err)
     int right = 0;
     for (int i = 0; i < FORMS; i++) {
         bool again = i > 0 && strcmp(forms[i].name, forms[i - 1].name) == 0;
-        Build b = {0};
+        Draft b = {0};
         Error why;
         if (again) {
             o[i] = o[i - 1];

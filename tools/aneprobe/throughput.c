@@ -19,13 +19,13 @@ static void too_fast(Result *r)
 }
 
 /* `depth` convs one behind the other; one weight serves all, so that the sum is arithmetic, not memory. */
-static void build_chain(Build *b, int depth)
+static void build_chain(Draft *b, int depth)
 {
-    Node x = build_input4(b, "x", node4(1, CHANNELS, SIDE, SIDE));
-    Node w = build_weight(b, node4(CHANNELS, CHANNELS, 1, 1), (Fill){FILL_RANDOM, 0.05});
+    Node x = draft_input4(b, "x", node4(1, CHANNELS, SIDE, SIDE));
+    Node w = draft_weight(b, node4(CHANNELS, CHANNELS, 1, 1), (Fill){FILL_RANDOM, 0.05});
     for (int i = 0; i < depth; i++)
-        x = build_conv(b, &x, &w);
-    build_output(b, &x);
+        x = draft_conv(b, &x, &w);
+    draft_output(b, &x);
 }
 
 static double chain_flops(int depth)
@@ -34,7 +34,7 @@ static double chain_flops(int depth)
 }
 
 /* The rates of growing depths without the cost of asking, as a curve; the best of them. */
-static bool time_chains(Lab *lab, Result *r, void (*build)(Build *b, int depth), const char *unit,
+static bool time_chains(Lab *lab, Result *r, void (*build)(Draft *b, int depth), const char *unit,
                         double *best, int *at, Error *err)
 {
     int curve = result_series(r, "chain of convs", "depth", unit);
@@ -43,7 +43,7 @@ static bool time_chains(Lab *lab, Result *r, void (*build)(Build *b, int depth),
     if (!lab_dispatch(lab, &dispatch, err))
         return false;
     for (int depth = 1; depth <= DEEPEST; depth *= 2) {
-        Build b = {0};
+        Draft b = {0};
         Bench x;
         Timing t;
         build(&b, depth);
@@ -81,13 +81,13 @@ bool probe_peak_conv(Lab *lab, Result *r, Error *err)
 
 static bool time_square(Lab *lab, int n, double *us, Error *err)
 {
-    Build b = {0};
+    Draft b = {0};
     Bench x;
     Timing t;
-    Node p = build_input(&b, "x", n, n), q = build_input(&b, "y", n, n), square = node4(1, 1, n, n);
-    Node u = build_reshape(&b, &p, square), v = build_reshape(&b, &q, square);
-    Node y = build_matmul(&b, &u, &v, false), out = build_reshape(&b, &y, node4(1, n, 1, n));
-    build_output(&b, &out);
+    Node p = draft_input(&b, "x", n, n), q = draft_input(&b, "y", n, n), square = node4(1, 1, n, n);
+    Node u = draft_reshape(&b, &p, square), v = draft_reshape(&b, &q, square);
+    Node y = draft_matmul(&b, &u, &v, false), out = draft_reshape(&b, &y, node4(1, n, 1, n));
+    draft_output(&b, &out);
     if (!bench_open(&x, lab, &b, err))
         return false;
     bool ok = bench_time(&x, NULL, &t, err);
@@ -122,18 +122,18 @@ bool probe_peak_matmul(Lab *lab, Result *r, Error *err)
 }
 
 /* W8A8: what goes from conv to conv is 8 bits wide, and so are the weights. */
-static void build_int8_chain(Build *b, int depth)
+static void build_int8_chain(Draft *b, int depth)
 {
-    Node x = build_input4(b, "x", node4(1, CHANNELS, SIDE, SIDE)), wide = x;
+    Node x = draft_input4(b, "x", node4(1, CHANNELS, SIDE, SIDE)), wide = x;
     Node weight = build_int8_weight(b, CHANNELS, CHANNELS);
-    Node scale = build_value(b, "fp16", "0x1p-6"), type = build_value(b, "string", "\"int8\"");
+    Node scale = draft_value(b, "fp16", "0x1p-6"), type = draft_value(b, "string", "\"int8\"");
     for (int i = 0; i < depth; i++) {
-        Node narrow = build_typed(b, DT_INT8, wide, "quantize(input = %s, output_dtype = %s, scale = %s)",
+        Node narrow = draft_typed(b, DT_INT8, wide, "quantize(input = %s, output_dtype = %s, scale = %s)",
                                   x.name, type.name, scale.name);
-        x = build_op(b, wide, "dequantize(input = %s, scale = %s)", narrow.name, scale.name);
-        x = build_conv(b, &x, &weight);
+        x = draft_op(b, wide, "dequantize(input = %s, scale = %s)", narrow.name, scale.name);
+        x = draft_conv(b, &x, &weight);
     }
-    build_output(b, &x);
+    draft_output(b, &x);
 }
 
 bool probe_peak_int8(Lab *lab, Result *r, Error *err)

@@ -1,4 +1,4 @@
-#include "tools/aneprobe/build.h"
+#include "tools/shared/draft.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "base/half.h"
 #include "frontend/mil/blob.h"
 
-void build_free(Build *b)
+void draft_free(Draft *b)
 {
     text_free(&b->params);
     text_free(&b->body);
@@ -46,7 +46,7 @@ static void print_type(Text *out, DType dtype, const Node *n)
     text_puts(out, "]>");
 }
 
-static Node fresh(Build *b, Node shape)
+static Node fresh(Draft *b, Node shape)
 {
     snprintf(shape.name, sizeof shape.name, "v%02d", b->names++);
     return shape;
@@ -54,7 +54,7 @@ static Node fresh(Build *b, Node shape)
 
 /* ---- inputs, outputs, ops ---- */
 
-Node build_input4(Build *b, const char *name, Node shape)
+Node draft_input4(Draft *b, const char *name, Node shape)
 {
     snprintf(shape.name, sizeof shape.name, "%s", name);
     if (b->params_count++)
@@ -64,17 +64,17 @@ Node build_input4(Build *b, const char *name, Node shape)
     return shape;
 }
 
-Node build_input(Build *b, const char *name, int64_t channels, int64_t length)
+Node draft_input(Draft *b, const char *name, int64_t channels, int64_t length)
 {
-    return build_input4(b, name, node4(1, channels, 1, length));
+    return draft_input4(b, name, node4(1, channels, 1, length));
 }
 
-void build_output(Build *b, const Node *n)
+void draft_output(Draft *b, const Node *n)
 {
     text_printf(&b->outputs, "%s%s", b->outputs.size ? ", " : "", n->name);
 }
 
-static Node add_op(Build *b, DType dtype, Node shape, const char *fmt, va_list ap)
+static Node add_op(Draft *b, DType dtype, Node shape, const char *fmt, va_list ap)
 {
     Node n = fresh(b, shape);
     text_puts(&b->body, "        ");
@@ -85,7 +85,7 @@ static Node add_op(Build *b, DType dtype, Node shape, const char *fmt, va_list a
     return n;
 }
 
-Node build_op(Build *b, Node shape, const char *fmt, ...)
+Node draft_op(Draft *b, Node shape, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -94,7 +94,7 @@ Node build_op(Build *b, Node shape, const char *fmt, ...)
     return n;
 }
 
-Node build_typed(Build *b, DType dtype, Node shape, const char *fmt, ...)
+Node draft_typed(Draft *b, DType dtype, Node shape, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -105,7 +105,7 @@ Node build_typed(Build *b, DType dtype, Node shape, const char *fmt, ...)
 
 /* ---- constants ---- */
 
-Node build_value(Build *b, const char *type, const char *value)
+Node draft_value(Draft *b, const char *type, const char *value)
 {
     Node n = fresh(b, (Node){0});
     text_printf(&b->body, "        %s %s = const()[name = string(\"%s\"), val = %s(%s)];\n", type, n.name,
@@ -113,7 +113,7 @@ Node build_value(Build *b, const char *type, const char *value)
     return n;
 }
 
-Node build_ints(Build *b, const int64_t *value, int count)
+Node draft_ints(Draft *b, const int64_t *value, int count)
 {
     char type[40];
     Text list = {0};
@@ -121,7 +121,7 @@ Node build_ints(Build *b, const int64_t *value, int count)
     for (int i = 0; i < count; i++)
         text_printf(&list, "%s%lld", i ? ", " : "[", (long long)value[i]);
     text_putc(&list, ']');
-    Node n = build_value(b, type, list.data);
+    Node n = draft_value(b, type, list.data);
     text_free(&list);
     return n;
 }
@@ -139,7 +139,7 @@ static void pad_to_record(Text *t)
         text_putc(t, 0);
 }
 
-void build_literal(Build *b, DType dtype, Node shape, const void *bytes, size_t size, Text *out)
+void draft_literal(Draft *b, DType dtype, Node shape, const void *bytes, size_t size, Text *out)
 {
     Text *t = &b->blob;
     if (!t->size) /* the file's header is written last: it counts the records */
@@ -154,12 +154,12 @@ void build_literal(Build *b, DType dtype, Node shape, const void *bytes, size_t 
     text_add(t, bytes, size);
     b->records++;
     print_type(out, dtype, &shape);
-    text_printf(out, "(BLOBFILE(path = string(\"%s\"), offset = uint64(%llu)))", BUILD_WEIGHTS_PATH,
+    text_printf(out, "(BLOBFILE(path = string(\"%s\"), offset = uint64(%llu)))", DRAFT_WEIGHTS_PATH,
                 (unsigned long long)offset);
 }
 
 /* name = const() up to its value, which is to follow. */
-static Node begin_const(Build *b, DType dtype, Node shape)
+static Node begin_const(Draft *b, DType dtype, Node shape)
 {
     Node n = fresh(b, shape);
     text_puts(&b->body, "        ");
@@ -168,15 +168,15 @@ static Node begin_const(Build *b, DType dtype, Node shape)
     return n;
 }
 
-Node build_bytes(Build *b, DType dtype, Node shape, const void *bytes, size_t size)
+Node draft_bytes(Draft *b, DType dtype, Node shape, const void *bytes, size_t size)
 {
     Node n = begin_const(b, dtype, shape);
-    build_literal(b, dtype, shape, bytes, size, &b->body);
+    draft_literal(b, dtype, shape, bytes, size, &b->body);
     text_puts(&b->body, "];\n");
     return n;
 }
 
-Node build_attributed(Build *b, Node shape, const char *op, const char *attributes)
+Node draft_attributed(Draft *b, Node shape, const char *op, const char *attributes)
 {
     Node n = fresh(b, shape);
     text_puts(&b->body, "        ");
@@ -185,7 +185,7 @@ Node build_attributed(Build *b, Node shape, const char *op, const char *attribut
     return n;
 }
 
-void build_raw(Build *b, const char *statements)
+void draft_raw(Draft *b, const char *statements)
 {
     text_puts(&b->body, statements);
 }
@@ -201,35 +201,35 @@ static double number_at(const Fill *fill, int64_t i, int64_t row, uint32_t *stat
     return ((double)(*state >> 8) / 0x1p23 - 1) * fill->scale;
 }
 
-void build_filled(Build *b, Node shape, Fill fill, Text *out)
+void draft_filled(Draft *b, Node shape, Fill fill, Text *out)
 {
     int64_t n = node_elements(&shape), row = n / shape.dim[0];
     uint32_t state = (uint32_t)b->records * 2654435761u + 1;
     uint16_t *h = xmalloc((size_t)n * sizeof *h);
     for (int64_t i = 0; i < n; i++)
         h[i] = half_from_float((float)number_at(&fill, i, row, &state));
-    build_literal(b, DT_FP16, shape, h, (size_t)n * sizeof *h, out);
+    draft_literal(b, DT_FP16, shape, h, (size_t)n * sizeof *h, out);
     free(h);
 }
 
-Node build_weight(Build *b, Node shape, Fill fill)
+Node draft_weight(Draft *b, Node shape, Fill fill)
 {
     Node n = begin_const(b, DT_FP16, shape);
-    build_filled(b, shape, fill, &b->body);
+    draft_filled(b, shape, fill, &b->body);
     text_puts(&b->body, "];\n");
     return n;
 }
 
 /* ---- the usual ops ---- */
 
-Node build_unary(Build *b, const char *op, const Node *x)
+Node draft_unary(Draft *b, const char *op, const Node *x)
 {
-    return build_op(b, *x, "%s(x = %s)", op, x->name);
+    return draft_op(b, *x, "%s(x = %s)", op, x->name);
 }
 
-Node build_binary(Build *b, const char *op, const Node *x, const Node *y)
+Node draft_binary(Draft *b, const char *op, const Node *x, const Node *y)
 {
-    return build_op(b, *x, "%s(x = %s, y = %s)", op, x->name, y->name);
+    return draft_op(b, *x, "%s(x = %s, y = %s)", op, x->name, y->name);
 }
 
 static void keep(char *name, Node n)
@@ -237,46 +237,46 @@ static void keep(char *name, Node n)
     memcpy(name, n.name, sizeof n.name);
 }
 
-Node build_conv(Build *b, const Node *x, const Node *weight)
+Node draft_conv(Draft *b, const Node *x, const Node *weight)
 {
     if (!*b->stride) {
-        keep(b->stride, build_ints(b, (int64_t[]){1, 1}, 2));
-        keep(b->pad, build_ints(b, (int64_t[]){0, 0, 0, 0}, 4));
-        keep(b->valid, build_value(b, "string", "\"valid\""));
-        keep(b->one, build_value(b, "int32", "1"));
+        keep(b->stride, draft_ints(b, (int64_t[]){1, 1}, 2));
+        keep(b->pad, draft_ints(b, (int64_t[]){0, 0, 0, 0}, 4));
+        keep(b->valid, draft_value(b, "string", "\"valid\""));
+        keep(b->one, draft_value(b, "int32", "1"));
     }
-    return build_op(b, node4(1, weight->dim[0], x->dim[2], x->dim[3]),
+    return draft_op(b, node4(1, weight->dim[0], x->dim[2], x->dim[3]),
                     "conv(dilations = %s, groups = %s, pad = %s, pad_type = %s, strides = %s, weight = %s, "
                     "x = %s)",
                     b->stride, b->one, b->pad, b->valid, b->stride, weight->name, x->name);
 }
 
-Node build_matmul(Build *b, const Node *x, const Node *y, bool transpose_y)
+Node draft_matmul(Draft *b, const Node *x, const Node *y, bool transpose_y)
 {
-    Node no = build_value(b, "bool", "false"), ty = build_value(b, "bool", transpose_y ? "true" : "false");
+    Node no = draft_value(b, "bool", "false"), ty = draft_value(b, "bool", transpose_y ? "true" : "false");
     Node shape = *x;
     shape.dim[shape.rank - 1] = y->dim[y->rank - (transpose_y ? 2 : 1)];
-    return build_op(b, shape, "matmul(transpose_x = %s, transpose_y = %s, x = %s, y = %s)", no.name, ty.name,
+    return draft_op(b, shape, "matmul(transpose_x = %s, transpose_y = %s, x = %s, y = %s)", no.name, ty.name,
                     x->name, y->name);
 }
 
-Node build_reshape(Build *b, const Node *x, Node shape)
+Node draft_reshape(Draft *b, const Node *x, Node shape)
 {
-    Node to = build_ints(b, shape.dim, shape.rank);
-    return build_op(b, shape, "reshape(shape = %s, x = %s)", to.name, x->name);
+    Node to = draft_ints(b, shape.dim, shape.rank);
+    return draft_op(b, shape, "reshape(shape = %s, x = %s)", to.name, x->name);
 }
 
-Node build_transpose(Build *b, const Node *x, const int64_t *perm)
+Node draft_transpose(Draft *b, const Node *x, const int64_t *perm)
 {
-    Node shape = *x, order = build_ints(b, perm, x->rank);
+    Node shape = *x, order = draft_ints(b, perm, x->rank);
     for (int i = 0; i < x->rank; i++)
         shape.dim[i] = x->dim[perm[i]];
-    return build_op(b, shape, "transpose(perm = %s, x = %s)", order.name, x->name);
+    return draft_op(b, shape, "transpose(perm = %s, x = %s)", order.name, x->name);
 }
 
 /* ---- the whole ---- */
 
-void build_print(const Build *b, Text *out)
+void draft_print(const Draft *b, Text *out)
 {
     text_puts(out,
               "program(1.3)\n[buildInfo = dict<string, string>({{\"coremlc-component-MIL\", "
@@ -286,7 +286,7 @@ void build_print(const Build *b, Text *out)
                 text_cstr(&b->body), text_cstr(&b->outputs));
 }
 
-void build_weights(const Build *b, Text *out)
+void draft_weights(const Draft *b, Text *out)
 {
     if (!b->records)
         return;
