@@ -31,6 +31,7 @@ typedef struct RangePass {
     Seen *seen;
     Arena keys;
     const Segment *segment;
+    bool warned;
 } RangePass;
 
 /* ---- the calibration ---- */
@@ -120,6 +121,18 @@ static void keep_results(RangePass *r, const Instance *i)
 
 /* ---- one program ---- */
 
+/* A bound that was passed is wrong, or the calibration is of something else: it should be known once. */
+static void check_measured(RangePass *r, const Value *v)
+{
+    const Bound *b = v->mark;
+    if (r->warned || !(b->measured > bound_most(b) * (1 + 0x1p-6)))
+        return;
+    r->warned = true;
+    diag_warning(r->p->diags, (Span){0},
+                 "the calibration has seen %g in %s of %s, which cannot exceed %g: it is of other weights",
+                 b->measured, v->name, r->segment->name, bound_most(b));
+}
+
 static void keep_range(RangePass *r, Segment *s, const Value *v)
 {
     const Bound *b = v->mark;
@@ -131,7 +144,7 @@ static void keep_range(RangePass *r, Segment *s, const Value *v)
                      .likely_sum = b->likely_sum,
                      .products = b->products,
                      .weights_larger = b->weights_larger,
-                     .measured = b->measured > 0};
+                     .measured = b->calibrated || b->measured > 0};
     HASH_ADD_KEYPTR(hh, s->ranged, kept->name, strlen(kept->name), kept);
 }
 
@@ -146,8 +159,10 @@ static void look_at(RangePass *r, Segment *s, const Instance *i)
     keep_results(r, i);
     for (const Op *op = f->first; op; op = op->next)
         for (int k = 0; k < op->results && op->code != OP_CONST; k++)
-            if (dtype_is_float(op->result[k]->type->dtype))
+            if (dtype_is_float(op->result[k]->type->dtype)) {
                 keep_range(r, s, op->result[k]);
+                check_measured(r, op->result[k]);
+            }
     range_clear(f);
     arena_free(&arena);
 }

@@ -12,11 +12,13 @@
 typedef struct Bound {
     Interval all;
     double likely;
+    bool calibrated;                  /* what is expected follows from something that was measured */
     double measured;                  /* by the calibration, without the factor; 0: it was not */
     double *channel, *likely_channel; /* magnitudes along axis 1 of [1, C, ...]; NULL, both: none */
     /* x[c] = gamma[c] * z[c] + beta[c] with |z|_2 <= radius, for the channels of each column: what a norm
      * makes. NULL, both: no such thing. */
     double *gamma, *beta, radius;
+    double spread;    /* how large |w . z| / |w|_2 is expected to be */
     bool sums_to_one; /* a softmax over the last axis */
     /* Of a sum: no partial sum in any order is larger. 0: the value is no sum. */
     double sum, likely_sum;

@@ -123,6 +123,7 @@ static void set_normed(Range *r, Value *v, double *gamma, double *beta, int64_t 
     b->gamma = gamma;
     b->beta = beta;
     b->radius = radius;
+    b->spread = fmin(radius, RANGE_SIGMAS);
 }
 
 /* The numbers of a constant with n elements, or `otherwise` where it is not given; NULL: not known. */

@@ -153,6 +153,7 @@ static void bound_unary(Range *r, Op *op)
         b->gamma = x->gamma;
         b->beta = x->beta;
         b->radius = x->radius;
+        b->spread = x->spread;
     }
 }
 
@@ -180,6 +181,7 @@ static void keep_norm(Range *r, const Op *op, Bound *b, const Bound *x, const Va
     b->gamma = arena_many(r->arena, (size_t)n, double);
     b->beta = arena_many(r->arena, (size_t)n, double);
     b->radius = x->radius * (1 + 0x1p-9);
+    b->spread = x->spread;
     for (int64_t i = 0; i < n; i++) {
         double by = k[count == 1 ? 0 : i];
         b->gamma[i] = op->code == OP_MUL ? x->gamma[i] * by : x->gamma[i];
@@ -224,16 +226,19 @@ static void bound_binary(Range *r, Op *op)
 static void bound_move(Range *r, Op *op)
 {
     Interval all = {INFINITY, -INFINITY};
-    double likely = 0;
+    double likely = 0, measured = 0;
+    int operands = 0;
     FOR_EACH_DATA(op, slot) {
         const Bound *x = bound_of(r, *slot);
         all = interval_join(all, x->all);
         likely = fmax(likely, x->likely);
+        measured = operands++ ? 0 : x->measured;
     }
     if (op->code == OP_PAD || op->code == OP_CROP || op->code == OP_SLIDING_WINDOWS)
         all = interval_join(all, (Interval){0, 0});
     for (int i = 0; i < op->results; i++)
-        bound_new(r, op->result[i], all.low > all.high ? interval_all() : interval_scale(all, 1), likely);
+        bound_new(r, op->result[i], all.low > all.high ? interval_all() : interval_scale(all, 1), likely)
+            ->measured = measured;
 }
 
 static void take_channels(Range *r, Bound *b, const Bound *x, int64_t first, int64_t count)
@@ -250,6 +255,7 @@ static void bound_slice(Range *r, Op *op)
     Value *v = op_arg(op, "x");
     const Bound *x = bound_of(r, v);
     Bound *b = bound_new(r, op->result[0], interval_scale(x->all, 1), x->likely);
+    b->measured = x->measured;
     if (!x->channel || !channels_of(v) || !count || arg_ints(op, "begin", begin, 4) != 4)
         return;
     if (begin[1] >= 0 && begin[1] + count <= channels_of(v))
@@ -324,17 +330,35 @@ static void bound_op(Range *r, Op *op)
             bound_new(r, op->result[i], interval_all(), INFINITY);
 }
 
+/* What a calibration saw of v; 0: nothing. The CPU adds a bias along with the products, so that only their
+ * sum is seen. */
+static double seen_of(Range *r, const Value *v)
+{
+    double seen = r->measured && v->name ? r->measured(r->context, v->name) : 0;
+    if (seen > 0 || !r->measured || !v->def || v->def->code != OP_CONV)
+        return seen;
+    for (Op *op = v->def->next; op; op = op->next) {
+        if (op->code == OP_CONST)
+            continue;
+        bool bias = op->code == OP_ADD && op_arg(op, "x") == v && is_known(op_arg(op, "y"));
+        seen = bias ? r->measured(r->context, op->result[0]->name) : 0;
+        return seen > 0 ? seen + bound_most(bound_of(r, op_arg(op, "y"))) : 0;
+    }
+    return 0;
+}
+
 /* What was seen comes in place of what was expected, with a factor. Which channel it was in was not seen:
  * where it is more than expected, all become so much larger. Partial sums were not seen either. */
 static void take_measured(Range *r, const Value *v)
 {
     Bound *b = v->mark;
-    double seen = r->measured && v->name ? r->measured(r->context, v->name) : 0;
+    double seen = seen_of(r, v);
     if (!(seen > 0) || !b)
         return;
     double likely = fmin(RANGE_SAFETY * seen, bound_most(b)), by = b->likely > 0 ? likely / b->likely : 1;
     b->measured = seen;
     b->likely = likely;
+    b->spread = fmin(b->radius, b->spread * by);
     b->likely_sum = fmax(b->likely_sum, b->sum > 0 ? likely : 0);
     if (b->channel) {
         const double *before = b->likely_channel;

@@ -20,7 +20,7 @@ static const double SLACK = 1 + 0x1p-9; /* these sums are in fp32 */
 typedef struct Columns {
     bool normed, bounded, expected; /* of a norm; finite, both */
     float *plain, *squared;         /* |beta| and |gamma|; or what can be and what is expected */
-    double radius;
+    double radius, spread;
 } Columns;
 
 typedef struct RowSums {
@@ -92,8 +92,7 @@ static void add_column(const uint16_t *w, float v, float u, int64_t rows, float 
 static RowSums finished(const Columns *c, double plain, double squares)
 {
     if (c->normed)
-        return (RowSums){c->radius * sqrt(squares) + plain,
-                         fmin(c->radius, RANGE_SIGMAS) * sqrt(squares) + plain};
+        return (RowSums){c->radius * sqrt(squares) + plain, c->spread * sqrt(squares) + plain};
     return (RowSums){c->bounded ? plain : INFINITY, c->expected ? sqrt(squares) : INFINITY};
 }
 
@@ -117,8 +116,8 @@ static bool is_finite_norm(const Bound *x, int64_t channels)
 static Columns columns_of(Range *r, const Bound *x, const Value *v, int64_t channels, int64_t kernel)
 {
     bool each = x->channel && v->type->rank == 4 && v->type->dim[1] == channels;
-    Columns c = {.radius = x->radius, .bounded = true, .expected = true};
-    c.normed = each && kernel == 1 && !(x->measured > 0) && is_finite_norm(x, channels);
+    Columns c = {.radius = x->radius, .spread = x->spread, .bounded = true, .expected = true};
+    c.normed = each && kernel == 1 && is_finite_norm(x, channels);
     c.plain = arena_many(r->arena, (size_t)(channels * kernel), float);
     c.squared = arena_many(r->arena, (size_t)(channels * kernel), float);
     for (int64_t i = 0; i < channels; i++) {
@@ -252,6 +251,7 @@ void bound_conv(Range *r, Op *op)
         return;
     set_rows(r, op->result[0], sums, bias, rows);
     Bound *b = op->result[0]->mark;
+    b->calibrated = x->measured > 0;
     b->weights_larger = b->likely_sum / (x->likely * sqrt((double)width)) > x->likely / RANGE_SIGMAS;
 }
 
@@ -280,6 +280,7 @@ void bound_matmul(Range *r, Op *op)
     b->sum = most;
     b->likely_sum = fmin(isnan(likely) ? INFINITY : likely, most);
     b->products = true;
+    b->calibrated = y->measured > 0 && (weighted || x->measured > 0);
 }
 
 /* ---- reductions ---- */

@@ -76,6 +76,8 @@ void trace_element(TraceStep *s, double element);
 typedef struct Trace {
     bool ranges; /* look at every value */
     void (*step)(void *context, const TraceStep *step);
+    void (*enter)(void *context, const char *program, bool engine); /* whose steps follow, and whether it is
+                                                                     * for the engine; NULL: not told */
     void *context;
 } Trace;
 

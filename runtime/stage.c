@@ -259,7 +259,10 @@ static void run_store(const Store *s, int64_t positions)
 bool stage_run(Stage *s, int positions, const Trace *trace, Error *err)
 {
     for (int i = 0; i < s->entry->steps; i++) {
+        const Program *program = s->entry->step[i].program;
         Bound *b = &s->bound[i];
+        if (trace && trace->enter)
+            trace->enter(trace->context, program->name, program->place == PLACE_ANE);
         if (!device_run(b->kernel, b->data, b->kernel->ports, trace, err))
             return error_prefix(err, "%s", s->entry->step[i].program->name);
         for (int k = 0; k < b->stores; k++)

@@ -15,6 +15,7 @@
 #include "frontend/mlpackage/mlpackage.h"
 #include "ir/profile.h"
 #include "passes/passes.h"
+#include "tools/anec/calibrate.h"
 #include "tools/anec/commands.h"
 #include "tools/anec/extras.h"
 #include "tools/anec/from.h"
@@ -24,6 +25,7 @@ enum { SOURCE_LIMIT = 64 << 20 };
 
 typedef struct Options {
     const char *input, *from, *models, *weights, *output, *profile, *explain_profile, *emit, *dump;
+    const char *calibrate, *calibration;
     FlagList sets;
     int64_t random_seed;
     bool fetch_only, check, no_rescale, explain, stats, quiet, help, version, list_passes, list_profiles;
@@ -49,6 +51,10 @@ static const Flag flags[] = {
      "set a parameter of the model, or a key of config.json; may be given several times"},
     {FLAG_TEXT, "--profile", NULL, "NAME", &opt.profile, 0, 0,
      "the chip to compile for, or a profile file (safe)"},
+    {FLAG_TEXT, "--calibrate", NULL, "TEXT", &opt.calibrate, 0, 0,
+     "run the model on this text (@FILE: on a file's) first, to see how large its values become"},
+    {FLAG_TEXT, "--calibration", NULL, "FILE", &opt.calibration, 0, 0,
+     "what --calibrate saw: written with it, read without it"},
     {FLAG_BOOL, "--no-rescale", NULL, NULL, &opt.no_rescale, 0, 0,
      "leave sums as they are that could pass the end of the Neural Engine's accumulator"},
     {FLAG_GROUP, "Output", NULL, NULL, NULL, 0, 0, NULL},
@@ -244,9 +250,58 @@ static int finish_plan(Plan *plan, Inputs *in)
     return emit_package(plan, in);
 }
 
+/* ---- the calibration ---- */
+
+/* A package of the model as it is, beside where the output goes. */
+static bool write_sample(const Inputs *in, const PipelineOptions *options, const char *path, Diags *diags,
+                         Error *err)
+{
+    PipelineOptions o = *options;
+    Extras extras = {0};
+    o.explain = o.stats = NULL;
+    o.dump_stages = NULL;
+    o.stateful = false;
+    o.no_rescale = true;
+    error_set(err, "the model does not compile");
+    Plan *plan = passes_run(in->graph, &o, diags);
+    bool ok = plan && extras_collect(&extras, in, plan, err);
+    PackageOptions package = {.weights = &in->numbers, .file = extras.file, .files = extras.count};
+    ok = ok && package_write(plan, &package, path, err);
+    extras_free(&extras);
+    plan_free(plan);
+    return ok;
+}
+
+static bool run_calibration(const Inputs *in, const PipelineOptions *o, Calibrated *c, Diags *diags,
+                            Error *err)
+{
+    char *beside = default_output(".pkg");
+    char *folder = dir_begin(opt.output && strcmp(opt.output, "-") != 0 ? opt.output : beside, err);
+    char *path = folder ? path_join(folder, "sample.pkg") : NULL;
+    bool ok = path && write_sample(in, o, path, diags, err) && calibrate_package(path, opt.calibrate, c, err);
+    if (folder)
+        dir_abandon(folder);
+    free(path);
+    free(beside);
+    return ok && (!opt.calibration || calibrate_write(c, opt.calibration, err));
+}
+
+static bool calibrate(const Inputs *in, const PipelineOptions *o, Calibrated *c, Diags *diags)
+{
+    Error err;
+    bool ok = true;
+    if (opt.calibrate)
+        ok = run_calibration(in, o, c, diags, &err) || error_prefix(&err, "--calibrate");
+    else if (opt.calibration)
+        ok = calibrate_read(opt.calibration, in->model.name, c, &err) || error_prefix(&err, "--calibration");
+    return ok || fail(&err) == 0;
+}
+
 static int run_passes(Inputs *in, Diags *diags)
 {
     Text stats = {0}, explain = {0};
+    Calibrated calibrated = {0};
+    Calibration calibration = {0};
     PipelineOptions o = {
         .profile = opt.profile,
         .buckets = in->model.bucket,
@@ -264,13 +319,17 @@ static int run_passes(Inputs *in, Diags *diags)
         .no_rescale = opt.no_rescale,
         .stateful = wants("mlpackage"),
     };
-    Plan *plan = passes_run(in->graph, &o, diags);
+    bool ok = calibrate(in, &o, &calibrated, diags);
+    calibration = (Calibration){calibrated.count, calibrated.value};
+    o.calibration = calibrated.count ? &calibration : NULL;
+    Plan *plan = ok ? passes_run(in->graph, &o, diags) : NULL;
     int status = plan ? finish_plan(plan, in) : EXIT_USER;
     FILE *told = wants("pkg") ? stdout : stderr; /* another output may be on stdout itself */
     if (plan)
         fprintf(told, "%s%s", text_cstr(&explain), text_cstr(&stats));
     text_free(&stats);
     text_free(&explain);
+    calibrate_free(&calibrated);
     plan_free(plan);
     return status;
 }
@@ -396,6 +455,8 @@ static bool check_options(Error *err)
         return error_set(err, "--emit: \"%s\" is not ast, ir, mil, dot, pkg or mlpackage", opt.emit);
     if (opt.from && opt.weights)
         return error_set(err, "give one of --from and --weights");
+    if (opt.calibrate && (opt.random_seed >= 0 || !(opt.weights || opt.from)))
+        return error_set(err, "--calibrate needs the model's weights: --weights or --from");
     if (opt.fetch_only && !opt.from)
         return error_set(err, "--fetch-only needs --from");
     return true;
