@@ -4,8 +4,8 @@
 make="$B/tests/make_checkpoint"
 ids=1,5,9,200,17,33,4,8
 
-# By the weights the MLP's sums are expected to stay below the end, but come close; four times what a text makes
-# of them is beyond it.
+# By the weights the MLP's sums are expected to stay below the end, but come close; four times what a text
+# makes of them is beyond it.
 "$make" --loud mlp.c_proj --gain 8000 "$T/w"
 "$make" --logits $ids --format f64 "$T/w" >"$T/expected"
 check "compiles" anec models/gpt2.anel --weights "$T/w" -q --explain -o "$T/p.pkg"
