@@ -194,7 +194,8 @@ static bool our_round(const Contest *c, Case *k, int round, Runner *r, LimitsPro
 {
     double took;
     progress(c, k, round, "anerun");
-    if (!run_case(r, k, &took, err))
+    /* Twice: the first run finds the caches and the threads as the peers left them, and peers warm up too. */
+    if (!run_case(r, k, &took, err) || !run_case(r, k, &took, err))
         return false;
     add_sample(&k->samples[0], k->tokens / took);
     if (probe) {
