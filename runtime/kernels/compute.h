@@ -14,6 +14,17 @@ static inline size_t round_up(size_t n, size_t to)
     return (n + to - 1) / to * to;
 }
 
+/* Asks for n bytes that will be read soon. */
+static inline void fetch_soon(const void *data, size_t n)
+{
+#if defined(__GNUC__)
+    for (size_t at = 0; at < n; at += 64)
+        __builtin_prefetch((const char *)data + at);
+#else
+    (void)data, (void)n;
+#endif
+}
+
 static inline size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;

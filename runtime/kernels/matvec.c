@@ -34,12 +34,22 @@ static void some_rows(const Kernels *k, const Linear *l, size_t row, size_t n, c
     finish_rows(k, l, row, n, sum, y);
 }
 
+/* A few cold numbers: waiting for them behind every product would cost as much as a hundred rows. */
+static void fetch_bias(const Linear *l, size_t row, size_t n)
+{
+    size_t size = l->bias.half ? sizeof(uint16_t) : sizeof(float);
+    if (l->bias.data)
+        fetch_soon((const char *)l->bias.data + row * size, n * size);
+}
+
 /* n <= HALF rows from `row` on and as many from `other` on. */
 static void two_places(const Kernels *k, const Linear *l, size_t row, size_t other, size_t n, const float *x,
                        float *y)
 {
     float sum[ROWS];
     const uint16_t *w = l->w.data;
+    fetch_bias(l, row, n);
+    fetch_bias(l, other, n);
     k->matvec_pair_f16(sum, w + row * l->ldw, w + other * l->ldw, l->ldw, x, n, l->k);
     finish_rows(k, l, row, n, sum, y);
     finish_rows(k, l, other, n, sum + n, y);
