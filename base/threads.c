@@ -13,10 +13,15 @@
 #define SPIN_NS 30000
 #define MOST_THREADS 1024
 
-/* A step is published by `step` and is over when `running` falls to 0. Both sides spin first and sleep
- * second; the mutex is touched only around sleeping. Whoever goes to sleep first announces it (sleepers,
- * caller_sleeps) and then looks again; whoever changes the state first changes it and then looks for
- * sleepers. Both are sequentially consistent, so one of the two sees the other. */
+/* A step is published by `step` and is over when `left` falls to 0. Each thread has a part of its own, but a
+ * part belongs to whoever claims it first: a thread that is done takes parts that nobody has begun, so a step
+ * does not wait for a thread that sleeps or that the system has put aside. A claim is the number of the step:
+ * claim[i] goes from step - 1 to step, and whoever made it go knows that the step is not over before its part
+ * is, so fn and ctx stand still.
+ *
+ * Both sides spin first and sleep second; the mutex is touched only around sleeping. Whoever goes to sleep
+ * first announces it (sleepers, caller_sleeps) and then looks again; whoever changes the state first changes
+ * it and then looks for sleepers. Both are sequentially consistent, so one of the two sees the other. */
 struct Pool {
     int count;
     int64_t
@@ -25,7 +30,8 @@ struct Pool {
     void (*fn)(void *ctx, int index, int count);
     void *ctx;
     atomic_uint step;
-    atomic_int running;
+    atomic_uint *claim; /* one a part */
+    atomic_int left;    /* parts that are not done */
     atomic_int sleepers;
     atomic_bool caller_sleeps, stop;
     pthread_mutex_t mutex;
@@ -60,7 +66,7 @@ static bool step_is_new(const Pool *p, unsigned seen)
 
 static bool step_is_over(const Pool *p, unsigned unused)
 {
-    return atomic_load(&p->running) == 0;
+    return atomic_load(&p->left) == 0;
 }
 
 /* Waits a short while for a condition; returns whether it came true. */
@@ -106,7 +112,7 @@ static void wait_for_end(Pool *p)
 
 static void publish_step(Pool *p)
 {
-    atomic_store(&p->running, p->count - 1);
+    atomic_store(&p->left, p->count);
     atomic_fetch_add(&p->step, 1);
     if (atomic_load(&p->sleepers) == 0)
         return;
@@ -117,11 +123,24 @@ static void publish_step(Pool *p)
 
 static void finish_part(Pool *p)
 {
-    if (atomic_fetch_sub(&p->running, 1) != 1 || !atomic_load(&p->caller_sleeps))
+    if (atomic_fetch_sub(&p->left, 1) != 1 || !atomic_load(&p->caller_sleeps))
         return;
     pthread_mutex_lock(&p->mutex);
     pthread_cond_signal(&p->done);
     pthread_mutex_unlock(&p->mutex);
+}
+
+/* Runs the thread's own part of a step, then those that nobody has begun. */
+static void run_parts(Pool *p, int own, unsigned step)
+{
+    for (int i = 0; i < p->count; i++) {
+        int part = own + i < p->count ? own + i : own + i - p->count;
+        unsigned before = step - 1;
+        if (!atomic_compare_exchange_strong(&p->claim[part], &before, step))
+            continue;
+        p->fn(p->ctx, part, p->count);
+        finish_part(p);
+    }
 }
 
 static void *worker(void *argument)
@@ -130,14 +149,14 @@ static void *worker(void *argument)
     free(argument);
     cores_prefer_fast();
     Pool *p = start.pool;
-    for (unsigned seen = 0;; seen++) {
+    for (unsigned seen = 0;;) {
         wait_for_step(p, seen);
         if (atomic_load(&p->stop))
             return NULL;
         /* A pool that came out smaller than asked for still has its final count here: threads start
          * before steps. */
-        p->fn(p->ctx, start.index, p->count);
-        finish_part(p);
+        seen = atomic_load(&p->step);
+        run_parts(p, start.index, seen);
     }
 }
 
@@ -156,6 +175,7 @@ Pool *pool_new(int threads)
         threads = MOST_THREADS;
     Pool *p = xcalloc(1, sizeof *p);
     p->threads = xcalloc((size_t)threads, sizeof *p->threads);
+    p->claim = xcalloc((size_t)threads, sizeof *p->claim);
     p->spin_ns = threads <= cores.allowed ? SPIN_NS : 0;
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->work, NULL);
@@ -184,6 +204,7 @@ void pool_free(Pool *p)
     pthread_cond_destroy(&p->work);
     pthread_mutex_destroy(&p->mutex);
     free(p->threads);
+    free(p->claim);
     free(p);
 }
 
@@ -201,7 +222,7 @@ void pool_run(Pool *p, void (*fn)(void *ctx, int index, int count), void *ctx)
     p->fn = fn;
     p->ctx = ctx;
     publish_step(p);
-    fn(ctx, 0, p->count);
+    run_parts(p, 0, atomic_load(&p->step));
     wait_for_end(p);
 }
 

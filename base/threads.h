@@ -19,10 +19,10 @@ int pool_threads(const Pool *pool);
 /* What pool_new(0) would make. */
 int pool_default_threads(void);
 
-/* Calls fn(ctx, index, count) once for every index in [0, count), count = pool_threads(pool), index 0 on
- * the calling thread, and returns when all have returned. What the caller wrote before is seen by all of
- * them, and what they wrote is seen by the caller afterwards. One step at a time: not from inside fn,
- * not from two threads at once. */
+/* Calls fn(ctx, index, count) once for every index in [0, count), count = pool_threads(pool), on whichever
+ * threads are free, the calling one among them, and returns when all have returned. What the caller wrote
+ * before is seen by all of them, and what they wrote is seen by the caller afterwards. One step at a time:
+ * not from inside fn, not from two threads at once. */
 void pool_run(Pool *pool, void (*fn)(void *ctx, int index, int count), void *ctx);
 
 /* The index-th of `count` nearly equal parts of [0, total), cut at multiples of `align` (>= 1). May be
