@@ -1,7 +1,7 @@
 /* Products with one vector: bound by how fast the weights can be read. */
 #include "runtime/kernels/compute.h"
 
-enum { ROWS = 64, HALF = ROWS / 2 };
+enum { ROWS = 512, HALF = ROWS / 2 };
 
 typedef struct Matvec {
     const Kernels *kernels;
