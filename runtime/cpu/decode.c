@@ -318,21 +318,40 @@ typedef struct DecodeStep {
     int64_t keys, window;
 } DecodeStep;
 
-static bool run_decode(const Run *r, const CpuStep *s, Error *err)
+/* The positions [start, n) that are seen. */
+static bool seen_positions(const Run *r, const CpuStep *s, size_t *start, size_t *n, Error *err)
 {
     const DecodeStep *own = s->own;
-    Decode p = own->p;
     int64_t position;
     if (!read_position(r, s, &s->view[3], 1, own->keys, &position, err))
+        return false;
+    *n = (size_t)position + 1;
+    *start = own->window && position + 1 > own->window ? (size_t)(position + 1 - own->window) : 0;
+    return true;
+}
+
+static bool run_decode(const Run *r, const CpuStep *s, Error *err)
+{
+    Decode p = ((const DecodeStep *)s->own)->p;
+    if (!seen_positions(r, s, &p.start, &p.n, err))
         return false;
     p.q = view_data(r, &s->view[0]);
     p.k = view_data(r, &s->view[1]);
     p.v = view_data(r, &s->view[2]);
     p.out = view_data(r, &s->out);
-    p.n = (size_t)position + 1;
-    p.start = own->window && position + 1 > own->window ? (size_t)(position + 1 - own->window) : 0;
     compute_attention_decode(r->compute, &p);
     return true;
+}
+
+static void decode_work(const Run *r, const CpuStep *s, double *bytes, double *flops)
+{
+    const Decode *p = &((const DecodeStep *)s->own)->p;
+    size_t start, n;
+    if (!seen_positions(r, s, &start, &n, NULL))
+        return;
+    double seen = (double)((n - start) * p->d);
+    *flops = 4 * (double)p->heads * seen;
+    *bytes = 2 * sizeof(uint16_t) * (double)p->kv_heads * seen;
 }
 
 static bool emit_decode(Lowering *l, const Match *m)
@@ -367,7 +386,7 @@ static bool emit_decode(Lowering *l, const Match *m)
     if (!cpu_reserve(l, compute_attention_decode_room(c, (size_t)s->keys)))
         return false;
     CpuStep *added = cpu_step_add(l, run_decode, "attention+cache", out, to, views, 4, &step, sizeof step);
-    added->flops = 4.0 * (double)heads * (double)d * (double)s->keys; /* of a full cache */
+    added->work = decode_work;
     return true;
 }
 

@@ -34,6 +34,8 @@ static bool run_traced(const Run *r, const CpuStep *s, const Trace *trace, Error
                    .seconds = now() - start,
                    .bytes = s->bytes,
                    .flops = s->flops};
+    if (s->work)
+        s->work(r, s, &t.bytes, &t.flops);
     if (trace->ranges)
         measure_range(r, &s->out, &t);
     trace->step(trace->context, &t);

@@ -62,6 +62,8 @@ struct CpuStep {
     const char *name, *kind; /* for the trace */
     const Type *type;
     double bytes, flops;
+    /* Where they depend on the data of a run, such as how much of a cache is filled; else NULL. */
+    void (*work)(const Run *r, const CpuStep *s, double *bytes, double *flops);
     View out;
     int views; /* operands */
     View *view;

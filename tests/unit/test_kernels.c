@@ -422,6 +422,7 @@ static void test_linears(Compute *c)
         for (size_t j = 0; j < COUNT(ks); j++)
             for (size_t h = 0; h < COUNT(ns); h++)
                 test_linear(c, ms[i], ks[j], ns[h], (i + j + h) % 2, variant++ % 8);
+    test_linear(c, 2099, 70, 0, true, 1);   /* several runs of rows from two places, and one left */
     test_linear(c, 3, 8200, 300, true, 0); /* more columns than are packed at once */
     test_linear(c, 700, 64, 130, true, 3);
 }

@@ -17,6 +17,7 @@
 #include "tools/anerun/commands.h"
 #include "tools/anerun/numerics.h"
 #include "tools/anerun/package.h"
+#include "tools/anerun/trace.h"
 
 enum { PROMPT_LIMIT = 64 << 20 };
 
@@ -80,7 +81,8 @@ static const Flag flags[] = {
     {FLAG_BOOL, "--stats", NULL, NULL, &opt.stats, 0, 0,
      "one line of statistics on standard error at the end"},
     {FLAG_BOOL, "--trace", NULL, NULL, &opt.trace, 0, 0,
-     "time, GB/s, GFLOP/s and value range of every step, on standard error"},
+     "time, GB/s, GFLOP/s and value range of every step, and their sums beside what the machine can do at "
+     "the most, on standard error"},
     {FLAG_BOOL, "--quiet", "-q", NULL, &opt.quiet, 0, 0, "no progress and no notes"},
     {FLAG_GROUP, "Numerics", NULL, NULL, NULL, 0, 0, NULL},
     {FLAG_TEXT, "--numerics", NULL, "fp32|ane", &opt.numerics, 0, 0,
@@ -140,19 +142,6 @@ static int print_help(void)
            "  anerun tales.pkg --prompt \"Once upon a time\" --stats\n");
     text_free(&t);
     return 0;
-}
-
-/* ---- progress and trace ---- */
-
-static void show_step(void *context, const TraceStep *s)
-{
-    (void)context;
-    fprintf(stderr, "%-28s %-24s %9.1f us %8.1f GB/s %8.1f GFLOP/s  [%g, %g]", s->name, s->kind,
-            s->seconds * 1e6, s->seconds > 0 ? s->bytes / s->seconds * 1e-9 : 0,
-            s->seconds > 0 ? s->flops / s->seconds * 1e-9 : 0, (double)s->least, (double)s->most);
-    if (s->nans || s->infinities)
-        fprintf(stderr, "  %lld NaN, %lld inf", (long long)s->nans, (long long)s->infinities);
-    fputc('\n', stderr);
 }
 
 /* ---- inputs ---- */
@@ -498,16 +487,18 @@ static bool open_ane(Device **ane, Error *err)
 static int run(Package *package, Device *device, Device *ane, Device *model)
 {
     Error err;
-    Trace trace = {.ranges = true, .step = show_step};
+    Tracing tracing = {0};
     Session *s = session_new(package, device, &err);
     if (!s)
         return fail(&err);
     session_use_ane(s, model ? model : ane);
     if (opt.trace)
-        session_trace(s, &trace);
+        session_trace(s, tracing_begin(&tracing, (int)opt.threads));
     int status = opt.ids                    ? run_ids(s)
                  : opt.chat || opt.messages ? run_chat(s, package)
                                             : run_prompt(s, device, ane, package);
+    if (opt.trace)
+        tracing_end(&tracing);
     session_free(s);
     return status;
 }
