@@ -103,7 +103,7 @@ MAKEFLAGS += -r
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help setup demo test check check-quick tests units replays fuzz fuzz-programs sanitize aarch64-check macos-check ane-calls-check \
-        install uninstall clean format style
+        install uninstall release clean format style
 
 all: $(TOOLS)
 
@@ -115,6 +115,7 @@ help:
 	@echo '                   TESTS=PATTERN selects, REBASE=1 rewrites expectations'
 	@echo 'make setup         install what is missing and nothing else'
 	@echo 'make install       PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also uninstall'
+	@echo 'make release       an archive of what is installed, in $(BUILD)/'
 	@echo 'make style         layers, line lengths, headers on their own; make format runs clang-format'
 	@echo 'make sanitize      the whole suite under ASan and UBSan'
 	@echo 'make fuzz          libFuzzer over every reader, FUZZ_SECONDS=60 each'
@@ -291,9 +292,14 @@ SHARE  = $(DESTDIR)$(PREFIX)/share/anec
 PAGES := $(wildcard man/*.1)
 MODELS := $(wildcard models/*.anel)
 
+# On macOS programs are signed ad hoc, without entitlements: Apple's chips run nothing that is unsigned. A new program
+# is a new file, because the system remembers the signature of the old one.
+CODESIGN ?= codesign
 install: all
 	install -d $(BIN) $(SHARE)/models
+	rm -f $(TOOLS:$(BUILD)/%=$(BIN)/%)
 	install -m 755 $(TOOLS) $(BIN)
+	$(if $(filter Darwin,$(SYSTEM)),$(CODESIGN) --force --sign - $(TOOLS:$(BUILD)/%=$(BIN)/%))
 	$(if $(MODELS),install -m 644 $(MODELS) $(SHARE)/models)
 	$(if $(PAGES),install -d $(MAN))
 	$(if $(PAGES),install -m 644 $(PAGES) $(MAN))
@@ -301,6 +307,14 @@ install: all
 uninstall:
 	rm -f $(TOOLS:$(BUILD)/%=$(BIN)/%) $(PAGES:man/%=$(MAN)/%)
 	rm -rf $(SHARE)
+
+# What `make install` installs, as one archive.
+RELEASE := anec-$(VERSION)-$(SYSTEM)-$(MACHINE)
+release:
+	rm -rf $(BUILD)/release
+	+@$(SUBMAKE) install DESTDIR=$(BUILD)/release/$(RELEASE) PREFIX=
+	cp README.md LICENSE $(BUILD)/release/$(RELEASE)
+	tar -cf - -C $(BUILD)/release $(RELEASE) | gzip -9 >$(BUILD)/$(RELEASE).tar.gz
 
 clean:
 	rm -rf $(BUILD)

@@ -15,11 +15,11 @@
 #include "base/text.h"
 
 #if defined(__APPLE__)
-#include <sys/clonefile.h>
 #include <sys/stdio.h>
 #endif
 
-enum { WRITE_BUFFER = 1 << 20, READ_LIMIT = 1 << 30 };
+/* MOST_AT_ONCE: macOS refuses to read or write 2 GiB or more in one call. */
+enum { WRITE_BUFFER = 1 << 20, READ_LIMIT = 1 << 30, MOST_AT_ONCE = 1 << 30 };
 
 static bool read_all(int fd, const char *path, size_t limit, char **data, size_t *size, Error *err)
 {
@@ -28,7 +28,8 @@ static bool read_all(int fd, const char *path, size_t limit, char **data, size_t
     for (;;) {
         if (cap - used < 2)
             buffer = xrealloc(buffer, cap *= 2);
-        ssize_t n = read(fd, buffer + used, cap - used - 1);
+        size_t room = cap - used - 1;
+        ssize_t n = read(fd, buffer + used, room < MOST_AT_ONCE ? room : MOST_AT_ONCE);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
@@ -193,7 +194,7 @@ FileWriter *file_create(const char *path, Error *err)
 static bool write_out(FileWriter *w, const char *data, size_t size, Error *err)
 {
     while (size) {
-        ssize_t n = write(w->fd, data, size);
+        ssize_t n = write(w->fd, data, size < MOST_AT_ONCE ? size : MOST_AT_ONCE);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -236,6 +237,11 @@ void file_abandon(FileWriter *w)
 
 static bool sync_fd(int fd, const char *path, Error *err)
 {
+#if defined(__APPLE__)
+    /* fsync there hands the data to the drive, which may keep it in its cache. Not all volumes know this. */
+    if (fcntl(fd, F_FULLFSYNC) == 0)
+        return true;
+#endif
     if (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == EBADF)
         return true; /* some file systems have nothing to sync */
     return error_set_errno(err, errno, "%s: cannot write", path);
@@ -288,21 +294,53 @@ static bool sync_dir(const char *path, Error *err)
     return ok;
 }
 
+#if defined(__linux__)
 /* All files of a new folder at once: hundreds of single fsyncs would take seconds. */
 static bool sync_tree(const char *path, Error *err)
 {
-#if defined(__linux__)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return error_set_errno(err, errno, "%s", path);
     int rc = syncfs(fd), code = errno;
     close(fd);
     return rc == 0 || error_set_errno(err, code, "%s: cannot write", path);
-#else
-    sync();
-    return sync_dir(path, err);
-#endif
 }
+#else
+/* Every file is handed to the drive; the folder's own sync comes last and, on macOS, empties the drive's
+ * cache. */
+static bool sync_entries(int folder, int depth)
+{
+    DIR *d = fdopendir(folder);
+    if (!d) {
+        close(folder);
+        return false;
+    }
+    bool ok = true;
+    for (struct dirent *e; ok && (e = readdir(d));) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        struct stat st;
+        int fd = openat(dirfd(d), e->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        ok = fd >= 0 && fstat(fd, &st) == 0 && fsync(fd) == 0;
+        if (ok && S_ISDIR(st.st_mode) && depth < 32)
+            ok = sync_entries(fd, depth + 1);
+        else if (fd >= 0)
+            close(fd);
+    }
+    int code = errno;
+    closedir(d);
+    errno = code;
+    return ok;
+}
+
+static bool sync_tree(const char *path, Error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || !sync_entries(fd, 0))
+        return error_set_errno(err, errno, "%s: cannot write", path);
+    return sync_dir(path, err);
+}
+#endif
 
 static bool remove_entry(int dirfd_, const char *name, int depth)
 {

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,7 @@ static int listen_on(int *at)
 static void put(int to, const char *data, size_t size)
 {
     while (size) {
-        ssize_t n = send(to, data, size, MSG_NOSIGNAL);
+        ssize_t n = send(to, data, size, 0);
         if (n <= 0)
             return;
         data += n;
@@ -224,6 +225,7 @@ int main(int argc, char **argv)
         return 2;
     folder = argv[1];
     behaviour = argc > 3 ? argv[3] : "";
+    signal(SIGPIPE, SIG_IGN); /* a client may hang up; MSG_NOSIGNAL is not everywhere */
     struct pollfd p[3] = {{listen_on(&port[0]), POLLIN, 0}, {listen_on(&port[1]), POLLIN, 0}, {0, POLLIN, 0}};
     printf("%d %d\n", port[0], port[1]);
     fflush(stdout);
