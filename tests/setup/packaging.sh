@@ -33,7 +33,8 @@ done
 # Options of GNU's tools that macOS doesn't have, and shells other than sh.
 find scripts tests examples .ci -type f \( -name '*.sh' -o -name run \) | sort >"$T/scripts"
 gnu='sed -i|sed -r|readlink -f|date [^|]*%N|stat -c|grep -[a-zA-Z]*P|xargs -[rd]|cp -[a-z]*[aT]|head -n -'
-gnu="$gnu|sort -V|mktemp --|find [^|]*-printf|base64 -w|echo -[en]|\\[\\[|<\\(|[^|]\\|&|^ *(local|declare) |nproc\$"
+gnu="$gnu|sort -V|mktemp --"
+gnu="$gnu|find [^|]*-printf|base64 -w|echo -[en]|\\[\\[|<\\(|[^|]\\|&|^ *(local|declare) |nproc\$"
 while read -r script; do
     [ "$script" = tests/setup/packaging.sh ] && continue
     grep -n -E -e "$gnu" "$script" /dev/null
