@@ -1,5 +1,7 @@
 #include "passes/support.h"
 
+#include <string.h>
+
 #include "passes/match.h"
 #include "passes/pipeline.h"
 
@@ -87,6 +89,62 @@ static const char *objection_to_types(const Op *op)
     return why;
 }
 
+enum { MOST_PARTS = 4 };
+
+/* What an op is written with besides itself, up to OP_UNKNOWN: passes/decompose.c, and the physical forms. */
+static void parts_of(const Profile *profile, const Op *op, OpCode part[MOST_PARTS])
+{
+    static const struct {
+        OpCode op, part[MOST_PARTS];
+    } parts[] = {
+        {OP_SILU, {OP_SIGMOID, OP_MUL, OP_UNKNOWN}},
+        {OP_SQUARE, {OP_MUL, OP_UNKNOWN}},
+        {OP_SQRT, {OP_POW, OP_UNKNOWN}},
+        {OP_RSQRT, {OP_POW, OP_ADD, OP_UNKNOWN}},
+        {OP_INVERSE, {OP_POW, OP_ADD, OP_UNKNOWN}},
+        {OP_REAL_DIV, {OP_POW, OP_MUL, OP_UNKNOWN}},
+        {OP_REDUCE_MEAN, {OP_REDUCE_SUM, OP_MUL, OP_UNKNOWN}},
+        {OP_CLIP, {OP_MAXIMUM, OP_MINIMUM, OP_UNKNOWN}},
+        {OP_RELU6, {OP_MAXIMUM, OP_MINIMUM, OP_UNKNOWN}},
+        {OP_TILE, {OP_CONCAT, OP_UNKNOWN}},
+        {OP_EXPAND_DIMS, {OP_RESHAPE, OP_UNKNOWN}},
+        {OP_SQUEEZE, {OP_RESHAPE, OP_UNKNOWN}},
+        {OP_SPLIT, {OP_SLICE_BY_SIZE, OP_UNKNOWN}},
+    };
+    const char *mode = op->code == OP_GELU ? arg_string(op, "mode") : NULL;
+    part[0] = OP_UNKNOWN;
+    if (op->code == OP_LINEAR && op_arg(op, "bias")) {
+        part[0] = OP_ADD;
+        part[1] = OP_UNKNOWN;
+    }
+    if (profile->op[op->code] != PROFILE_DECOMPOSE && op->code != OP_SPLIT)
+        return;
+    if (op->code == OP_GELU) {
+        part[0] = !mode || strcmp(mode, "EXACT") == 0          ? OP_ERF
+                  : strcmp(mode, "SIGMOID_APPROXIMATION") == 0 ? OP_SIGMOID
+                                                               : OP_TANH;
+        part[1] = OP_MUL;
+        part[2] = part[0] == OP_SIGMOID ? OP_UNKNOWN : OP_ADD;
+        part[3] = OP_UNKNOWN;
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (parts[i].op == op->code)
+            memcpy(part, parts[i].part, sizeof parts[i].part);
+}
+
+static const char *objection_to_parts(const Profile *profile, const Op *op, Arena *a)
+{
+    OpCode part[MOST_PARTS];
+    parts_of(profile, op, part);
+    for (int i = 0; part[i] != OP_UNKNOWN; i++) {
+        ProfileOp what = profile->op[part[i]];
+        if (what == PROFILE_FAILS || what == PROFILE_DISPUTED || what == PROFILE_CPU)
+            return arena_printf(a, "is written with %s, which profile %s has as: %s",
+                                op_info(part[i])->spelling, profile->name, profile_op_name(what));
+    }
+    return NULL;
+}
+
 const char *ane_objection(const Profile *profile, const Op *op, Arena *a)
 {
     const char *why = objection_to_types(op);
@@ -98,5 +156,6 @@ const char *ane_objection(const Profile *profile, const Op *op, Arena *a)
         return arena_printf(a, "is not listed by profile %s", profile->name);
     if (profile->op[op->code] == PROFILE_DECOMPOSE && !can_decompose(op))
         return "cannot be taken apart";
-    return objection_to_form(profile, op, a);
+    why = objection_to_parts(profile, op, a);
+    return why ? why : objection_to_form(profile, op, a);
 }

@@ -81,7 +81,7 @@ steer() # SCRIPT
     check "$1: nothing is wrong with the programs" anec check "$T/$1.pkg" --profile "$T/$1.profile" --quiet
     check "$1: they run" anerun "$T/$1.pkg" --prompt "Once upon a time" --tokens 8 --greedy
     cp "$T/stdout" "$T/$1.story"
-    cat "$T/$1.pkg"/mil/attention_00.s*.mil "$T/$1.pkg"/mil/mlp_00.s*.mil >"$T/$1.programs"
+    find "$T/$1.pkg/mil" -name '*_00.s*.mil' | sort | while read -r f; do cat "$f"; done >"$T/$1.programs"
 }
 
 # ---- a chip that does everything: what is found is what was scripted ----
@@ -178,6 +178,25 @@ says old_weights chaining 'Code=15'
 steer old_weights
 check_same "all of them tell the same story" "$T/plain.story" "$T/no_concat.story"
 check_same "and old weights too" "$T/plain.story" "$T/old_weights.story"
+
+# ---- ops that others are made of ----
+
+probe no_tanh ops-unary ops-binary ops-shape blobs convs channels axis
+has no_tanh "blobs = 16"
+has no_tanh "conv_blocks = 383"
+has no_tanh "channels = 16384"
+has no_tanh "axis = 32768"
+has no_tanh "op.tanh = fails"
+has no_tanh "op.gelu = decompose"
+has no_tanh "op.slice_by_size = fails"
+steer no_tanh
+check "no_tanh: no MLP on the engine" test ! -e "$T/no_tanh.pkg/mil/mlp_00.s0032.mil"
+check "no_tanh: no attention either, whose split is made of slices" \
+    test ! -e "$T/no_tanh.pkg/mil/attention_00.s0032.mil"
+check "and why" anec models/gpt2.anel --weights models/tales --profile "$T/no_tanh.profile" --explain
+cp "$T/stdout" "$T/explained"
+check "is explained" grep -q 'is written with .*, which profile no_tanh.profile has as: fails' "$T/explained"
+check_same "the story stays" "$T/plain.story" "$T/no_tanh.story"
 
 # ---- a framework that fails, and scripts that are wrong ----
 

@@ -20,7 +20,8 @@ bool lab_open(Lab *lab, const char *framework, int repeats, Error *err)
     ane_engine_name(&lab->engine, lab->chip, lab->build, sizeof lab->chip);
     lab->cpu = cpu_device_open(NULL, err);
     lab->base = lab->cpu ? profile_load(&lab->arena, lab_base(lab->chip), err) : NULL;
-    return lab->base;
+    lab->safe = lab->base ? profile_load(&lab->arena, "safe", err) : NULL;
+    return lab->safe;
 }
 
 void lab_close(Lab *lab)

@@ -11,7 +11,7 @@
 typedef struct Lab {
     AneEngine engine;
     Device *cpu;
-    const Profile *base; /* of the chip, or safe */
+    const Profile *base, *safe; /* of the chip, or safe; safe */
     Arena arena;
     int repeats; /* evaluations of a measurement */
     char chip[64], build[64];

@@ -11,8 +11,10 @@ typedef enum Family { UNARY_OPS, BINARY_OPS, REDUCTIONS, SHAPE_OPS, OTHER_OPS } 
 static const struct Row {
     Family family;
     const char *op, *statements;
+    bool positive;
 } rows[] = {
-#define ROW(family, op, statements) {family, #op, statements},
+#define ROW(family, op, statements) {family, #op, statements, false},
+#define POSITIVE_ROW(family, op, statements) {family, #op, statements, true},
 #define NO_ROW(op, reason)
 #include "tools/aneprobe/ops.def"
 };
@@ -21,12 +23,10 @@ enum { ROWS = sizeof rows / sizeof *rows };
 void result_op(const Lab *lab, Result *r, const char *op, Outcome outcome, const char *note)
 {
     char key[80];
-    ProfileOp known = profile_op(lab->base, op, NULL);
-    const char *value = outcome == OUTCOME_WRONG ? "disputed" : "fails";
+    bool apart = profile_op(lab->safe, op, NULL) == PROFILE_DECOMPOSE; /* by the compiler */
+    const char *value = apart ? "decompose" : outcome == OUTCOME_WRONG ? "disputed" : "fails";
     if (outcome == OUTCOME_RIGHT)
-        value = known == PROFILE_NATIVE || known == PROFILE_DECOMPOSE ? "native" : "seen";
-    else if (known == PROFILE_DECOMPOSE)
-        value = "decompose";
+        value = apart || profile_op(lab->base, op, NULL) == PROFILE_NATIVE ? "native" : "seen";
     snprintf(key, sizeof key, "op.%s", op);
     result_line(r, true, key, value, note);
 }
@@ -58,7 +58,7 @@ static bool try_row(Lab *lab, const struct Row *row, Outcome *o, Error *why, Err
     draft_input(&b, "x", 64, 64);
     add_statements(&b, row->statements);
     draft_output(&b, &y);
-    return try_program(lab, &b, 0, o, why, err) || error_prefix(err, "%s", row->op);
+    return try_inputs(lab, &b, 0, row->positive, o, why, err) || error_prefix(err, "%s", row->op);
 }
 
 static void add_name(Text *t, const char *name)

@@ -19,6 +19,10 @@ typedef enum Outcome { OUTCOME_RIGHT, OUTCOME_WRONG, OUTCOME_REFUSED } Outcome;
  * result is off. False only where the probe's program is wrong. */
 MUST_USE bool try_program(Lab *lab, Draft *b, size_t surface_unit, Outcome *out, Error *why, Error *err);
 
+/* The same with inputs from 0.5 to 1.5. */
+MUST_USE bool try_inputs(Lab *lab, Draft *b, size_t surface_unit, bool positive, Outcome *out, Error *why,
+                         Error *err);
+
 /* int8 weights [outputs, inputs, 1, 1] with one scale for each output. */
 Node build_int8_weight(Draft *b, int64_t outputs, int64_t inputs);
 

@@ -9,12 +9,26 @@
 
 bool try_program(Lab *lab, Draft *b, size_t surface_unit, Outcome *out, Error *why, Error *err)
 {
+    return try_inputs(lab, b, surface_unit, false, out, why, err);
+}
+
+static void make_positive(Bench *x)
+{
+    for (int i = 0; i < x->inputs; i++)
+        for (size_t k = 0; k < x->in_count[i]; k++)
+            x->in[i][k] = half_from_float(1 + half_to_float(x->in[i][k]) / 2);
+}
+
+bool try_inputs(Lab *lab, Draft *b, size_t surface_unit, bool positive, Outcome *out, Error *why, Error *err)
+{
     Bench x;
     if (!bench_prepare(&x, lab, b, err)) {
         bench_close(&x);
         return false;
     }
     x.surface_unit = surface_unit;
+    if (positive)
+        make_positive(&x);
     *out = OUTCOME_REFUSED;
     bool ok = true;
     if (bench_load(&x, why) && bench_run(&x, why)) {

@@ -1,0 +1,91 @@
+/* Probes of how much a program may hold. */
+#include "tools/aneprobe/probes.h"
+
+enum { C = 64, S = 64 };
+
+/* A chain of `count` adds, each of a constant of its own. */
+static void draft_blobs(Draft *b, int count)
+{
+    Node x = draft_input(b, "x", C, S);
+    for (int i = 0; i < count; i++) {
+        Node c = draft_weight(b, node4(1, C, 1, 1), (Fill){FILL_RANDOM, 0.1});
+        x = draft_binary(b, "add", &x, &c);
+    }
+    draft_output(b, &x);
+}
+
+/* A chain of convs of one weight. */
+static void draft_convs(Draft *b, int count)
+{
+    Node x = draft_input(b, "x", C, S);
+    Node w = draft_weight(b, node4(C, C, 1, 1), (Fill){FILL_DIAGONAL, 1});
+    for (int i = 0; i < count; i++)
+        x = draft_conv(b, &x, &w);
+    draft_output(b, &x);
+}
+
+static void draft_channels(Draft *b, int count)
+{
+    Node x = draft_input(b, "x", count, S), y = draft_unary(b, "relu", &x);
+    draft_output(b, &y);
+}
+
+static void draft_axis(Draft *b, int count)
+{
+    Node x = draft_input(b, "x", C, count), y = draft_unary(b, "relu", &x);
+    draft_output(b, &y);
+}
+
+/* The largest of the counts up to which all are right; a line for it where a larger one is not. */
+static bool find_most(Lab *lab, Result *r, void (*draft)(Draft *b, int count), const int *counts, int tried,
+                      const char *what, const char *key, Error *err)
+{
+    int most = 0;
+    Error why = {{0}};
+    Outcome o = OUTCOME_RIGHT;
+    for (int i = 0; i < tried && o == OUTCOME_RIGHT; i++) {
+        Draft b = {0};
+        draft(&b, counts[i]);
+        if (!try_program(lab, &b, 0, &o, &why, err))
+            return false;
+        most = o == OUTCOME_RIGHT ? counts[i] : most;
+    }
+    if (!most) {
+        result_yes(r, false, "not even %d %s: %s", counts[0], what, why.text);
+        return true;
+    }
+    if (o == OUTCOME_RIGHT)
+        result_number(r, most, what, "at least %d %s", most, what);
+    else
+        result_number(r, most, what, "%d %s; more: %s", most, what, why.text);
+    result_line_number(r, true, key, most,
+                       o == OUTCOME_RIGHT ? "the largest that was tried"
+                                          : "the next size that was tried fails");
+    return true;
+}
+
+#define LENGTH_OF(list) (int)(sizeof(list) / sizeof *(list))
+
+bool probe_blobs(Lab *lab, Result *r, Error *err)
+{
+    static const int counts[] = {4, 8, 15, 16, 17, 24, 32, 64, 128};
+    return find_most(lab, r, draft_blobs, counts, LENGTH_OF(counts), "constants", "blobs", err);
+}
+
+bool probe_convs(Lab *lab, Result *r, Error *err)
+{
+    static const int counts[] = {16, 64, 128, 256, 383, 512};
+    return find_most(lab, r, draft_convs, counts, LENGTH_OF(counts), "convs", "conv_blocks", err);
+}
+
+bool probe_channels(Lab *lab, Result *r, Error *err)
+{
+    static const int counts[] = {4096, 8192, 16384, 32768, 65536};
+    return find_most(lab, r, draft_channels, counts, LENGTH_OF(counts), "channels", "channels", err);
+}
+
+bool probe_axis(Lab *lab, Result *r, Error *err)
+{
+    static const int counts[] = {4096, 8192, 16384, 32768, 65536};
+    return find_most(lab, r, draft_axis, counts, LENGTH_OF(counts), "elements", "axis", err);
+}
