@@ -34,6 +34,8 @@ const double *ref_weight(Ref *r, const char *name, int a, int b, double spread, 
     int n = a * (b ? b : 1);
     RefTensor t = {.name = arena_str(&r->arena, name, strlen(name)), .rank = b ? 2 : 1, .shape = {a, b}};
     uint64_t state = seed_of(name);
+    if (r->loud && b && strstr(name, r->loud))
+        spread *= r->gain;
     t.data = arena_many(&r->arena, (size_t)n, double);
     for (int i = 0; i < n; i++) {
         double uniform = (double)(mix(&state) >> 11) / 4503599627370496.0 - 1; /* from -1 to 1 */

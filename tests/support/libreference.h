@@ -20,6 +20,8 @@ typedef struct Ref {
     const int *ids;
     int tensors, tensors_cap;
     RefTensor *tensor;
+    const char *loud; /* matrices with this in their names are `gain` times as large; NULL: none */
+    double gain;
 } Ref;
 
 /* A weight of these lengths (0: no such axis): around `centre`, with the standard deviation `spread`. Values

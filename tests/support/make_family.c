@@ -1,5 +1,6 @@
 /* make_family NAME FOLDER: a small checkpoint of that family, config.json and model.safetensors, and
  * `logits`: float64, what a reference of its own (libreference.c) makes of the ids that are printed.
+ * make_family NAME FOLDER NAMES GAIN: with matrices GAIN times as large whose names hold NAMES.
  * make_family --list: the names, each with the model it is for.
  *
  * The functions follow the papers and the public modelling code of each family. */
@@ -676,9 +677,10 @@ static bool write_text(const char *dir, const char *name, const void *data, size
     return ok;
 }
 
-static bool make(int n, const char *dir, Error *err)
+static bool make(int n, const char *dir, const char *loud, const char *gain, Error *err)
 {
-    Ref r = {.prefix = families[n].prefix, .count = COUNT, .ids = ids};
+    Ref r = {.prefix = families[n].prefix, .count = COUNT, .ids = ids, .loud = loud};
+    r.gain = gain ? atof(gain) : 1;
     const double *logits = families[n].logits(&r);
     const char *config = arena_printf(&r.arena, "{%s}\n", families[n].config);
     mkdir(dir, 0777);
@@ -696,11 +698,13 @@ int main(int argc, char **argv)
     Error err = {""};
     for (int i = 0; i < FAMILIES && argc == 2 && strcmp(argv[1], "--list") == 0; i++)
         printf("%s %s\n", families[i].name, families[i].model);
-    for (int i = 0; i < FAMILIES && argc == 3; i++)
-        if (strcmp(argv[1], families[i].name) == 0 && make(i, argv[2], &err))
+    for (int i = 0; i < FAMILIES && (argc == 3 || argc == 5); i++)
+        if (strcmp(argv[1], families[i].name) == 0 &&
+            make(i, argv[2], argc == 5 ? argv[3] : NULL, argc == 5 ? argv[4] : NULL, &err))
             return 0;
     if (argc == 2 && strcmp(argv[1], "--list") == 0)
         return 0;
-    fprintf(stderr, "make_family: %s\n", *err.text ? err.text : "usage: make_family --list | NAME FOLDER");
+    fprintf(stderr, "make_family: %s\n",
+            *err.text ? err.text : "usage: make_family --list | NAME FOLDER [NAMES GAIN]");
     return 1;
 }

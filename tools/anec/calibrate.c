@@ -9,6 +9,8 @@
 #include "runtime/session.h"
 #include "runtime/tokenizer/tokenizer.h"
 
+/* What is taken for an infinity, and by how much more it was if that did not do. */
+static const double BEYOND_HALF = 131072, FARTHER = 16;
 enum { VERSION = 1, TEXT_LIMIT = 16 << 20, FILE_LIMIT = 64 << 20 };
 
 void calibrate_free(Calibrated *c)
@@ -24,15 +26,17 @@ typedef struct Watch {
     const char *program; /* without the bucket; NULL: not for the Neural Engine */
 } Watch;
 
-static CalibratedValue *value_of(Calibrated *c, const char *program, const char *name)
+static int value_of(Calibrated *c, const char *program, const char *name)
 {
     for (int i = 0; i < c->count; i++)
         if (strcmp(c->value[i].value, name) == 0 && strcmp(c->value[i].program, program) == 0)
-            return &c->value[i];
+            return i;
+    int settled = c->count, never = 0;
     CalibratedValue made = {arena_str(&c->arena, program, strlen(program)),
                             arena_str(&c->arena, name, strlen(name)), 0};
     arena_push(&c->arena, c->value, c->count, c->cap, made);
-    return &c->value[c->count - 1];
+    arena_push(&c->arena, c->settled, settled, c->settled_cap, never);
+    return c->count - 1;
 }
 
 static void enter(void *context, const char *program, bool engine)
@@ -41,13 +45,24 @@ static void enter(void *context, const char *program, bool engine)
     w->program = engine ? arena_str(&w->c->arena, program, strcspn(program, ".")) : NULL;
 }
 
+/* What was rescaled since an earlier round is smaller now than it is: it was settled then. */
 static void step(void *context, const TraceStep *s)
 {
     Watch *w = context;
-    if (!w->program || !s->seen || !s->name)
+    Calibrated *c = w->c;
+    if (!w->program || !s->name)
         return;
-    CalibratedValue *v = value_of(w->c, w->program, s->name);
-    v->most = fmax(v->most, fmax(fabs((double)s->least), fabs((double)s->most)));
+    int i = value_of(c, w->program, s->name);
+    double *most = &c->value[i].most;
+    bool before = c->settled[i] && c->settled[i] < c->rounds;
+    c->unsettled |= s->nans || s->infinities;
+    if (s->infinities) {
+        *most = before ? *most * FARTHER : BEYOND_HALF;
+        c->settled[i] = c->rounds;
+    } else if (!s->nans && s->seen && !before) {
+        *most = fmax(*most, fmax(fabs((double)s->least), fabs((double)s->most)));
+        c->settled[i] = c->rounds;
+    }
 }
 
 static bool run_pieces(Session *s, const int32_t *ids, size_t count, Calibrated *c, Error *err)
@@ -56,6 +71,8 @@ static bool run_pieces(Session *s, const int32_t *ids, size_t count, Calibrated 
     Trace trace = {.ranges = true, .step = step, .enter = enter, .context = &watch};
     size_t longest = (size_t)session_longest_prompt(s);
     bool ok = true;
+    c->rounds++;
+    c->unsettled = false;
     session_trace(s, &trace);
     for (size_t at = 0; ok && at < count; at += longest) {
         size_t n = count - at < longest ? count - at : longest;

@@ -14,9 +14,15 @@ typedef struct Calibrated {
     int64_t tokens;
     int count, cap;
     CalibratedValue *value;
+    int rounds, settled_cap;
+    int *settled; /* in which round each value was seen without a NaN; 0: not yet */
+    bool unsettled;
 } Calibrated;
 
-/* TEXT, or "@FILE" for the text in it, in pieces of the longest prompt that the package takes. */
+/* Runs PACKAGE on TEXT, or for "@FILE" on the text in it, in pieces of the longest prompt that it takes.
+ *
+ * Programs hand on fp16, and what comes behind an infinity is not to be seen. While c->unsettled, another
+ * round is due, with a package that was compiled with what the rounds before have seen. */
 MUST_USE bool calibrate_package(const char *package, const char *text, Calibrated *c, Error *err);
 
 /* False where the file is no calibration, or one of another model than NAME. */

@@ -261,7 +261,7 @@ static bool write_sample(const Inputs *in, const PipelineOptions *options, const
     o.explain = o.stats = NULL;
     o.dump_stages = NULL;
     o.stateful = false;
-    o.no_rescale = true;
+    o.no_rescale = o.calibration == NULL;
     error_set(err, "the model does not compile");
     Plan *plan = passes_run(in->graph, &o, diags);
     bool ok = plan && extras_collect(&extras, in, plan, err);
@@ -272,13 +272,31 @@ static bool write_sample(const Inputs *in, const PipelineOptions *options, const
     return ok;
 }
 
+/* As many rounds as there are programs behind one another whose results fp16 does not hold; few need a
+ * second.
+ */
+static bool run_rounds(const Inputs *in, const PipelineOptions *options, Calibrated *c, const char *path,
+                       Diags *diags, Error *err)
+{
+    enum { MOST_ROUNDS = 8 };
+    PipelineOptions o = *options;
+    Calibration seen;
+    do {
+        seen = (Calibration){c->count, c->value};
+        o.calibration = c->rounds ? &seen : NULL;
+        if (!write_sample(in, &o, path, diags, err) || !calibrate_package(path, opt.calibrate, c, err))
+            return false;
+    } while (c->unsettled && c->rounds < MOST_ROUNDS);
+    return true;
+}
+
 static bool run_calibration(const Inputs *in, const PipelineOptions *o, Calibrated *c, Diags *diags,
                             Error *err)
 {
     char *beside = default_output(".pkg");
     char *folder = dir_begin(opt.output && strcmp(opt.output, "-") != 0 ? opt.output : beside, err);
     char *path = folder ? path_join(folder, "sample.pkg") : NULL;
-    bool ok = path && write_sample(in, o, path, diags, err) && calibrate_package(path, opt.calibrate, c, err);
+    bool ok = path && run_rounds(in, o, c, path, diags, err);
     if (folder)
         dir_abandon(folder);
     free(path);
