@@ -103,7 +103,7 @@ MAKEFLAGS += -r
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help setup demo test check check-quick tests units replays fuzz fuzz-programs sanitize aarch64-check macos-check ane-calls-check \
-        install uninstall release clean format style
+        install uninstall release clean format style bench
 
 all: $(TOOLS)
 
@@ -122,6 +122,7 @@ help:
 	@echo 'make aarch64-check cross build, unit tests under qemu-aarch64'
 	@echo 'make macos-check   cross build for macOS on arm64, and what the programs import from it'
 	@echo 'make ane-calls-check  the calls into the Neural Engine framework, their types compared by clang (17 or later)'
+	@echo 'make bench         prefill and decode of two model shapes beside peers and limits (docs/performance.md)'
 	@echo 'make clean         remove $(BUILD)/'
 
 setup:
@@ -283,6 +284,11 @@ style:
 
 format:
 	find base ir frontend passes backend runtime check tools tests \( -name '*.c' -o -name '*.h' \) -print | xargs clang-format -i
+
+# ---- measuring ----
+
+bench: all
+	@BUILD='$(BUILD)' sh scripts/bench.sh
 
 # ---- installing ----
 

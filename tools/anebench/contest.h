@@ -34,6 +34,7 @@ typedef struct Case {
  * "avg_ts" of llama-bench's JSON. */
 typedef struct Peer {
     const char *name, *command;
+    bool decodes_only; /* has no prefill of its own */
 } Peer;
 
 typedef struct Contest {

@@ -14,11 +14,12 @@
  * variable `model` names its model. */
 static const struct {
     const char *name, *program, *variable, *model, *arguments;
+    bool decodes_only;
 } known[] = {
     {"llama.cpp", "llama-bench", "LLAMA_BENCH", "LLAMA_BENCH_MODEL",
-     "-m \"$LLAMA_BENCH_MODEL\" -t {threads} -p {prefill} -n {decode} -r 1 -o json 2>/dev/null"},
+     "-m \"$LLAMA_BENCH_MODEL\" -t {threads} -p {prefill} -n {decode} -r 1 -o json 2>/dev/null", false},
     {"llama2.c", "llama2c", "LLAMA2C", "LLAMA2C_MODEL",
-     "\"$LLAMA2C_MODEL\" -t 0 -n {decode} -z \"$LLAMA2C_TOKENIZER\" 2>&1"},
+     "\"$LLAMA2C_MODEL\" -t 0 -n {decode} -z \"$LLAMA2C_TOKENIZER\" 2>&1", true},
 };
 enum { KNOWN = sizeof known / sizeof *known };
 
@@ -47,10 +48,10 @@ static bool in_path(const char *program)
     return false;
 }
 
-static void add_peer(Contest *c, char *name, char *command)
+static void add_peer(Contest *c, char *name, char *command, bool decodes_only)
 {
     c->peer = xrealloc(c->peer, (size_t)(c->peers + 1) * sizeof *c->peer);
-    c->peer[c->peers++] = (Peer){name, command};
+    c->peer[c->peers++] = (Peer){name, command, decodes_only};
 }
 
 bool peers_find(Contest *c, const FlagList *given, Error *err)
@@ -59,7 +60,7 @@ bool peers_find(Contest *c, const FlagList *given, Error *err)
         const char *equals = strchr(given->item[i], '=');
         if (!equals || equals == given->item[i] || !equals[1])
             return error_set(err, "--peer %s: wants NAME=COMMAND", given->item[i]);
-        add_peer(c, copy_of(given->item[i], (size_t)(equals - given->item[i])), xstrdup(equals + 1));
+        add_peer(c, copy_of(given->item[i], (size_t)(equals - given->item[i])), xstrdup(equals + 1), false);
     }
     for (int i = 0; i < KNOWN; i++) {
         const char *program = getenv(known[i].variable);
@@ -67,8 +68,8 @@ bool peers_find(Contest *c, const FlagList *given, Error *err)
         if (!getenv(known[i].model) || !in_path(program))
             continue;
         Text command = {0};
-        text_printf(&command, "'%s' %s", program, known[i].arguments);
-        add_peer(c, xstrdup(known[i].name), command.data);
+        text_printf(&command, "OMP_NUM_THREADS={threads} '%s' %s", program, known[i].arguments);
+        add_peer(c, xstrdup(known[i].name), command.data, known[i].decodes_only);
     }
     return true;
 }

@@ -180,8 +180,8 @@ static void peer_round(const Contest *c, Case *k, int round, int p)
 {
     Samples *s = &k->samples[1 + p];
     double rate;
-    if (s->count < round)
-        return; /* it failed before */
+    if (s->count < round || (c->peer[p].decodes_only && k->kind != CASE_DECODE))
+        return; /* it failed before, or has no such thing */
     progress(c, k, round, c->peer[p].name);
     if (peer_run(&c->peer[p], k, &rate, s->why, sizeof s->why))
         add_sample(s, rate);
