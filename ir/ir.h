@@ -166,6 +166,12 @@ struct Func {
     int next_name; /* for func_fresh_name */
 };
 
+/* What is said about a model that becomes a Core ML package, or was one: `description`, `author`, `license`,
+ * `version`, and whatever else its writer noted. No part of the text. */
+typedef struct About {
+    const char *key, *value;
+} About;
+
 struct Module {
     Arena arena;
     const char *version; /* "1.3" */
@@ -174,6 +180,8 @@ struct Module {
     Attr *attr;
     int funcs, funcs_cap;
     Func **func;
+    int abouts, abouts_cap;
+    About *about;
 };
 
 /* ---- ir/module.c: building ---- */
@@ -182,6 +190,8 @@ Module *module_new(const char *version);
 void module_free(Module *m); /* NULL is allowed */
 Func *func_new(Module *m, const char *name, const char *opset);
 Func *module_find(const Module *m, const char *name);
+const char *module_about(const Module *m, const char *key); /* NULL: nothing is said */
+void module_set_about(Module *m, const char *key, const char *value);
 Value *func_add_param(Func *f, const char *name, const Type *type, Span at);
 void func_add_output(Func *f, Value *v);
 /* A name that no value of the function has yet: `stem`, or stem_1, stem_2 ... */

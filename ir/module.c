@@ -63,6 +63,31 @@ static Value **append(Arena *a, Value **items, int count, Value *v)
     return grown;
 }
 
+static About *find_about(const Module *m, const char *key)
+{
+    for (int i = 0; i < m->abouts; i++)
+        if (strcmp(m->about[i].key, key) == 0)
+            return &m->about[i];
+    return NULL;
+}
+
+const char *module_about(const Module *m, const char *key)
+{
+    const About *about = find_about(m, key);
+    return about ? about->value : NULL;
+}
+
+void module_set_about(Module *m, const char *key, const char *value)
+{
+    About *about = find_about(m, key);
+    const char *copy = arena_str(&m->arena, value, strlen(value));
+    About made = {arena_str(&m->arena, key, strlen(key)), copy};
+    if (about)
+        about->value = copy;
+    else
+        arena_push(&m->arena, m->about, m->abouts, m->abouts_cap, made);
+}
+
 Value *func_add_param(Func *f, const char *name, const Type *type, Span at)
 {
     Value *v = value_new(f, name, type);

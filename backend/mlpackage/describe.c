@@ -2,6 +2,8 @@
  * FlexibleShapeInformation, as it stands in MIL text:
  *
  *     (("DefaultShapes", {{"x", [4]}}), ("RangeDims", {{"x", [[1, 16]]}}))
+ *     (("DefaultShapes", {{"x", [4]}}), ("EnumeratedShapes", {{"543d0f94", {{"x", [1]}}}, {"9e38c1a4", {{"x",
+ * [4]}}}}))
  */
 #include <string.h>
 
@@ -24,8 +26,8 @@ static const Literal *dict_find(const Literal *dict, const char *key)
     return NULL;
 }
 
-/* The part of the attribute called WHAT that is about the value NAME; NULL where there is none. */
-static const Literal *flexible(const Func *f, const char *what, const char *name)
+/* The part of the attribute that is called WHAT; NULL where there is none. */
+static const Literal *flexible_part(const Func *f, const char *what)
 {
     for (int i = 0; i < f->attrs; i++) {
         const Literal *all = f->attr[i].literal;
@@ -35,10 +37,17 @@ static const Literal *flexible(const Func *f, const char *what, const char *name
             const Literal *part = all->children[k];
             if (part->kind == LIT_TREE && part->count == 2 && part->children[0]->kind == LIT_STRING &&
                 strcmp(part->children[0]->strings[0], what) == 0)
-                return dict_find(part->children[1], name);
+                return part->children[1];
         }
     }
     return NULL;
+}
+
+/* What that part says of the value NAME. */
+static const Literal *flexible(const Func *f, const char *what, const char *name)
+{
+    const Literal *part = flexible_part(f, what);
+    return part ? dict_find(part, name) : NULL;
 }
 
 /* The shape that stands for an input of several: its default, or the least. */
@@ -77,6 +86,34 @@ static void add_ranges(Arena *a, const Func *f, const Value *v, Cm__ArrayFeature
     out->shaperange = s;
 }
 
+static Cm__Shape *encode_shape(Arena *a, const Literal *l)
+{
+    Cm__Shape *s = arena_new(a, Cm__Shape);
+    cm__shape__init(s);
+    s->shape = arena_copy(a, l->ints, l->count * sizeof *l->ints);
+    s->n_shape = l->count;
+    return s;
+}
+
+/* The shapes of one input, where they are listed: each entry has a name, and a shape for every input. */
+static bool add_shapes(Arena *a, const Func *f, const Value *v, Cm__ArrayFeatureType *out)
+{
+    const Literal *all = flexible_part(f, "EnumeratedShapes");
+    if (!all || all->kind != LIT_TREE)
+        return false;
+    Cm__EnumeratedShapes *e = arena_new(a, Cm__EnumeratedShapes);
+    cm__enumerated_shapes__init(e);
+    e->shapes = arena_many(a, all->count / 2 + 1, Cm__Shape *);
+    for (size_t i = 1; i < all->count; i += 2) {
+        const Literal *one = dict_find(all->children[i], v->name);
+        if (one && one->kind == LIT_INT && one->count == (size_t)v->type->rank)
+            e->shapes[e->n_shapes++] = encode_shape(a, one);
+    }
+    if (e->n_shapes)
+        out->enumeratedshapes = e;
+    return e->n_shapes > 0;
+}
+
 /* ---- features ---- */
 
 static Cm__ArrayFeatureType *encode_array(Arena *a, const Func *f, const Value *v, bool input)
@@ -90,7 +127,7 @@ static Cm__ArrayFeatureType *encode_array(Arena *a, const Func *f, const Value *
     t->shape = arena_many(a, (size_t)v->type->rank, int64_t);
     for (int i = 0; i < v->type->rank; i++)
         t->shape[t->n_shape++] = default_dim(f, v, i);
-    if (!fixed)
+    if (!fixed && !add_shapes(a, f, v, t))
         add_ranges(a, f, v, t);
     return t;
 }
@@ -185,6 +222,8 @@ static bool describe_functions(Arena *a, const Module *m, Cm__ModelDescription *
     return true;
 }
 
+/* ---- what is said about it ---- */
+
 static void add_note(Arena *a, Cm__Metadata *m, const char *key, const char *value)
 {
     Cm__TextEntry *e = m->userdefined[m->n_userdefined++] = arena_new(a, Cm__TextEntry);
@@ -193,20 +232,36 @@ static void add_note(Arena *a, Cm__Metadata *m, const char *key, const char *val
     e->value = same(a, value);
 }
 
-static Cm__Metadata *encode_metadata(Arena *a, const EncodeAbout *about)
+/* What the module says of itself goes before what its writer would say. */
+static char *said(Arena *a, const Module *m, const char *key, const char *otherwise)
+{
+    const char *own = module_about(m, key);
+    return same(a, own ? own : otherwise);
+}
+
+static bool has_field(const char *key)
+{
+    return strcmp(key, "description") == 0 || strcmp(key, "author") == 0 || strcmp(key, "license") == 0 ||
+           strcmp(key, "version") == 0;
+}
+
+static Cm__Metadata *encode_metadata(Arena *a, const Module *module, const EncodeAbout *about)
 {
     Cm__Metadata *m = arena_new(a, Cm__Metadata);
-    size_t notes = 0;
+    size_t notes = (size_t)module->abouts;
     cm__metadata__init(m);
-    m->shortdescription = same(a, about->summary);
-    m->versionstring = same(a, about->version);
-    m->author = same(a, about->author);
-    m->license = same(a, about->licence);
-    while (about->note && about->note[2 * notes])
+    m->shortdescription = said(a, module, "description", about->summary);
+    m->versionstring = said(a, module, "version", about->version);
+    m->author = said(a, module, "author", about->author);
+    m->license = said(a, module, "license", NULL);
+    while (about->note && about->note[2 * (notes - (size_t)module->abouts)])
         notes++;
     m->userdefined = arena_many(a, notes, Cm__TextEntry *);
-    for (size_t i = 0; i < notes; i++)
+    for (size_t i = 0; about->note && about->note[2 * i]; i++)
         add_note(a, m, about->note[2 * i], about->note[2 * i + 1]);
+    for (int i = 0; i < module->abouts; i++)
+        if (!has_field(module->about[i].key))
+            add_note(a, m, module->about[i].key, module->about[i].value);
     return m;
 }
 
@@ -216,6 +271,6 @@ Cm__ModelDescription *encode_description(Arena *a, const Module *m, const Encode
     cm__model_description__init(d);
     if (!describe_functions(a, m, d, err))
         return NULL;
-    d->metadata = encode_metadata(a, about);
+    d->metadata = encode_metadata(a, m, about);
     return d;
 }

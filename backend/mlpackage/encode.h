@@ -18,11 +18,15 @@ MUST_USE Cm__Program *encode_program(Arena *a, const Module *m, Error *err);
 
 /* The inputs, outputs and states that users of the model see, and what is said about it. */
 typedef struct EncodeAbout {
-    const char *summary, *author, *licence, *version; /* NULL: not said */
-    const char *const *note;                          /* name, value, name, value ... NULL */
+    const char *summary, *author, *version; /* where the module says nothing itself; NULL: not said */
+    const char *const *note;                /* name, value, name, value ... NULL */
 } EncodeAbout;
 MUST_USE Cm__ModelDescription *encode_description(Arena *a, const Module *m, const EncodeAbout *about,
                                                   Error *err);
+
+/* Lets tensors stand for tensor_buffers, which these messages have no type for: how a buffer lies in memory
+ * is no matter of a model. */
+void mlpackage_hold_tensors(Module *m);
 
 /* 15 .. 18 of the newest function's opset. */
 int encode_opset(const Module *m);

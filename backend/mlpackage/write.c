@@ -178,8 +178,7 @@ static bool write_model(Writing *w)
 {
     Cm__Model model = CM__MODEL__INIT;
     const char *const note[] = {"anec.mil_version", w->module->version, NULL};
-    const EncodeAbout about = {w->options->summary, "anec " ANEC_VERSION, w->options->licence, ANEC_VERSION,
-                               note};
+    const EncodeAbout about = {w->options->summary, "anec " ANEC_VERSION, ANEC_VERSION, note};
     model.specificationversion = encode_opset(w->module) - 9; /* iOS 15 is 6 */
     model.mlprogram = encode_program(&w->arena, w->module, w->err);
     model.description = model.mlprogram ? encode_description(&w->arena, w->module, &about, w->err) : NULL;
@@ -255,6 +254,7 @@ bool mlpackage_write(Module *m, const MlpackageOptions *options, const char *pat
     if (!dir)
         return false;
     Writing w = {.module = m, .options = options, .dir = dir, .err = err, .blob = {.name = "weight.bin"}};
+    mlpackage_hold_tensors(m);
     bool ok = make_folder(&w, "Data") && make_folder(&w, DATA) && place_all(&w) && write_weights(&w) &&
               write_model(&w) && write_manifest(&w);
     HASH_CLEAR(hh, w.known);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/sha256.h"
 #include "frontend/mlpackage/program.h"
 #include "frontend/mlpackage/wire.h"
 
@@ -27,68 +28,147 @@ static const Type *container(Arena *a, TypeKind kind, const Type *first, const T
     return type_copy(a, &t);
 }
 
-/* tuple<tuple<string, dict<string, tensor<int32, [?]>>>, tuple<string, dict<string, list<tensor<int32, [2]>,
- * ?>>>> */
-static const Type *flexible_type(Arena *a, bool bare)
-{
-    int64_t unknown = DIM_UNKNOWN, two = 2;
-    Type text = type_scalar(DT_STRING), row = type_tensor(DT_INT32, 1, &unknown),
-         pair = type_tensor(DT_INT32, 1, &two);
-    text.bare = bare;
-    const Type *name = type_copy(a, &text);
-    const Type *shapes = container(a, TY_DICT, name, type_copy(a, &row));
-    const Type *ranges = container(a, TY_DICT, name, container(a, TY_LIST, type_copy(a, &pair), NULL));
-    return container(a, TY_TUPLE, container(a, TY_TUPLE, name, shapes), container(a, TY_TUPLE, name, ranges));
-}
+/* One kind of flexibility: tuple<string, dict<string, VALUES>> of its name and, by input, its numbers. */
+typedef struct Part {
+    const char *name;
+    const Type *values;
+    const Literal **entry; /* key, value, key, value ... */
+    int entries, cap;
+} Part;
 
+/* As Apple's compiler has them: the default, then what else there is. */
 typedef struct Flexible {
-    const Literal **shape, **range;
-    int shapes, shapes_cap, ranges, ranges_cap;
+    Arena *arena;
+    const Type *text, *row;
+    Part shapes, lists, ranges;
 } Flexible;
+
+static void add_entry(Flexible *to, Part *part, const char *key, const Literal *value)
+{
+    const Literal *name = literal_string(to->arena, key);
+    arena_push(to->arena, part->entry, part->entries, part->cap, name);
+    arena_push(to->arena, part->entry, part->entries, part->cap, value);
+}
 
 static bool fits_int32(int64_t v)
 {
     return v >= INT32_MIN && v <= INT32_MAX;
 }
 
-static void add_flexible(Arena *a, Flexible *to, const Cm__FeatureDescription *d)
+static bool all_fit(const int64_t *v, size_t n)
 {
-    const Cm__ArrayFeatureType *t = array_of(d);
-    if (!t || !t->shaperange || !t->n_shape || t->shaperange->n_sizeranges != t->n_shape)
-        return;
+    for (size_t i = 0; i < n; i++)
+        if (!fits_int32(v[i]))
+            return false;
+    return true;
+}
+
+static const Literal *range_literal(Arena *a, const Cm__ArrayFeatureType *t)
+{
     const Literal **range = arena_many(a, t->n_shape, const Literal *);
     for (size_t i = 0; i < t->n_shape; i++) {
         const Cm__SizeRange *r = t->shaperange->sizeranges[i];
         int64_t ends[] = {(int64_t)r->lowerbound, r->upperbound};
-        if (!fits_int32(ends[0]) || !fits_int32(ends[1]) || !fits_int32(t->shape[i]))
-            return;
+        if (!all_fit(ends, 2))
+            return NULL;
         range[i] = literal_ints(a, ends, 2);
     }
-    const Literal *name = literal_string(a, d->name);
-    arena_push(a, to->shape, to->shapes, to->shapes_cap, name);
-    arena_push(a, to->shape, to->shapes, to->shapes_cap, literal_ints(a, t->shape, t->n_shape));
-    arena_push(a, to->range, to->ranges, to->ranges_cap, name);
-    arena_push(a, to->range, to->ranges, to->ranges_cap, literal_tree(a, range, t->n_shape));
+    return literal_tree(a, range, t->n_shape);
+}
+
+static bool listed(const Cm__ArrayFeatureType *t)
+{
+    const Cm__EnumeratedShapes *e = t->enumeratedshapes;
+    for (size_t i = 0; e && i < e->n_shapes; i++)
+        if (e->shapes[i]->n_shape != t->n_shape || !all_fit(e->shapes[i]->shape, t->n_shape))
+            return false;
+    return e && e->n_shapes > 0;
+}
+
+static void add_flexible(Flexible *to, const Cm__FeatureDescription *d)
+{
+    const Cm__ArrayFeatureType *t = array_of(d);
+    if (!t || !t->n_shape || !all_fit(t->shape, t->n_shape))
+        return;
+    bool ranged = t->shaperange && t->shaperange->n_sizeranges == t->n_shape;
+    const Literal *range = ranged ? range_literal(to->arena, t) : NULL;
+    if (range)
+        add_entry(to, &to->ranges, d->name, range);
+    if (range || listed(t))
+        add_entry(to, &to->shapes, d->name, literal_ints(to->arena, t->shape, t->n_shape));
+}
+
+/* The inputs' first shapes belong together, and their second ... Apple's compiler names each such set with
+ * eight digits of a hash that is not known; here they come from the shapes. */
+static void add_lists(Flexible *to, Cm__FeatureDescription *const *input, size_t inputs)
+{
+    for (size_t k = 0;; k++) {
+        Part set = {0};
+        Text key = {0};
+        char hash[65];
+        for (size_t i = 0; i < inputs; i++) {
+            const Cm__ArrayFeatureType *t = array_of(input[i]);
+            if (!t || !listed(t) || k >= t->enumeratedshapes->n_shapes)
+                continue;
+            const Cm__Shape *s = t->enumeratedshapes->shapes[k];
+            text_printf(&key, "%s", input[i]->name);
+            dims_print(&key, (int)s->n_shape, s->shape);
+            add_entry(to, &set, input[i]->name, literal_ints(to->arena, s->shape, s->n_shape));
+        }
+        sha256_of(text_cstr(&key), key.size, hash);
+        hash[8] = '\0';
+        text_free(&key);
+        if (!set.entries)
+            return;
+        add_entry(to, &to->lists, hash, literal_tree(to->arena, set.entry, (size_t)set.entries));
+    }
+}
+
+/* Fills one more pair of the tuple. */
+static void add_part(Flexible *all, const Part *part, const Type **type, const Literal **value, int *n)
+{
+    if (!part->entries)
+        return;
+    Arena *a = all->arena;
+    const Literal *pair[] = {literal_string(a, part->name),
+                             literal_tree(a, part->entry, (size_t)part->entries)};
+    type[*n] = container(a, TY_TUPLE, all->text, container(a, TY_DICT, all->text, part->values));
+    value[(*n)++] = literal_tree(a, pair, 2);
+}
+
+static void add_attr(Func *f, const char *key, const Type *type, const Literal *value)
+{
+    Attr *attr = arena_many(&f->module->arena, (size_t)f->attrs + 1, Attr);
+    if (f->attrs)
+        memcpy(attr, f->attr, (size_t)f->attrs * sizeof *attr);
+    attr[f->attrs++] = (Attr){key, type, value};
+    f->attr = attr;
 }
 
 static void set_flexible(Func *f, Cm__FeatureDescription *const *input, size_t inputs, bool bare)
 {
     Arena *a = &f->module->arena;
-    Flexible all = {0};
+    int64_t unknown = DIM_UNKNOWN, two = 2;
+    Type text = type_scalar(DT_STRING), row = type_tensor(DT_INT32, 1, &unknown),
+         pair = type_tensor(DT_INT32, 1, &two);
+    text.bare = bare;
+    Flexible all = {.arena = a, .text = type_copy(a, &text), .row = type_copy(a, &row)};
+    all.shapes = (Part){.name = "DefaultShapes", .values = all.row};
+    all.lists = (Part){.name = "EnumeratedShapes", .values = container(a, TY_DICT, all.text, all.row)};
+    all.ranges = (Part){.name = "RangeDims", .values = container(a, TY_LIST, type_copy(a, &pair), NULL)};
     for (size_t i = 0; i < inputs; i++)
-        add_flexible(a, &all, input[i]);
-    if (!all.shapes)
+        add_flexible(&all, input[i]);
+    add_lists(&all, input, inputs);
+    const Type **type = arena_many(a, 3, const Type *);
+    const Literal *value[3];
+    int n = 0;
+    add_part(&all, &all.shapes, type, value, &n);
+    add_part(&all, &all.lists, type, value, &n);
+    add_part(&all, &all.ranges, type, value, &n);
+    if (!n)
         return;
-    const Literal *shapes[] = {literal_string(a, "DefaultShapes"),
-                               literal_tree(a, all.shape, (size_t)all.shapes)};
-    const Literal *ranges[] = {literal_string(a, "RangeDims"),
-                               literal_tree(a, all.range, (size_t)all.ranges)};
-    const Literal *both[] = {literal_tree(a, shapes, 2), literal_tree(a, ranges, 2)};
-    Attr *attr = arena_many(a, (size_t)f->attrs + 1, Attr);
-    if (f->attrs)
-        memcpy(attr, f->attr, (size_t)f->attrs * sizeof *attr);
-    attr[f->attrs++] = (Attr){"FlexibleShapeInformation", flexible_type(a, bare), literal_tree(a, both, 2)};
-    f->attr = attr;
+    Type tuple = {.kind = TY_TUPLE, .elements = n, .element = type};
+    add_attr(f, "FlexibleShapeInformation", type_copy(a, &tuple), literal_tree(a, value, (size_t)n));
 }
 
 static void take_ranges(Module *m, const Cm__ModelDescription *d)
@@ -133,6 +213,23 @@ static bool check_kind(const Cm__Model *model, Error *err)
     return true;
 }
 
+static void take_about(Module *m, const Cm__ModelDescription *d)
+{
+    const Cm__Metadata *about = d ? d->metadata : NULL;
+    const struct {
+        const char *key, *value;
+    } fields[] = {{"description", about ? about->shortdescription : NULL},
+                  {"author", about ? about->author : NULL},
+                  {"license", about ? about->license : NULL},
+                  {"version", about ? about->versionstring : NULL}};
+    for (int i = 0; i < 4; i++)
+        if (fields[i].value && *fields[i].value)
+            module_set_about(m, fields[i].key, fields[i].value);
+    for (size_t i = 0; about && i < about->n_userdefined; i++)
+        if (strcmp(about->userdefined[i]->key, "anec.mil_version") != 0)
+            module_set_about(m, about->userdefined[i]->key, about->userdefined[i]->value);
+}
+
 static Module *decode_model(const Cm__Model *model, Diags *diags, Error *err)
 {
     if (!check_kind(model, err))
@@ -143,6 +240,7 @@ static Module *decode_model(const Cm__Model *model, Diags *diags, Error *err)
         return NULL;
     }
     take_ranges(m, model->description);
+    take_about(m, model->description);
     return m;
 }
 

@@ -1,5 +1,6 @@
 /* Types and constants. A tensor's numbers may be in any field of TensorValue: which one writers use for a
  * type has changed with their versions. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/half.h"
@@ -233,6 +234,24 @@ static bool add_child(const Decode *d, const Type *expected, const Cm__Value *v,
     return true;
 }
 
+static int by_key(const void *a, const void *b)
+{
+    const Literal *x = *(Literal *const *)a, *y = *(Literal *const *)b;
+    return strcmp(x->strings[0], y->strings[0]);
+}
+
+/* By their keys, as Apple's compiler prints them; the writers of packages have any order. */
+static void sort_pairs(const Type *t, Literal **children, size_t n)
+{
+    if (t->element[0]->kind != TY_TENSOR || t->element[0]->dtype != DT_STRING)
+        return;
+    for (size_t i = 0; i < n; i += 2)
+        if (children[i]->kind != LIT_STRING || children[i]->count != 1)
+            return;
+    if (n)
+        qsort(children, n / 2, 2 * sizeof *children, by_key);
+}
+
 static bool decode_tree(const Decode *d, const Type *t, const Cm__ImmediateValue *v, Literal *out, Error *err)
 {
     bool list = v->value_case == CM__IMMEDIATE_VALUE__VALUE_LIST;
@@ -251,6 +270,8 @@ static bool decode_tree(const Decode *d, const Type *t, const Cm__ImmediateValue
         if (!add_child(d, t->element[list ? 0 : dict ? i % 2 : i], child, &children[i], err))
             return false;
     }
+    if (dict)
+        sort_pairs(t, children, n);
     out->kind = LIT_TREE;
     out->count = n;
     out->children = children;

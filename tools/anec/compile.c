@@ -26,7 +26,7 @@ enum { SOURCE_LIMIT = 64 << 20 };
 typedef struct Options {
     const char *input, *from, *models, *weights, *output, *profile, *explain_profile, *emit, *dump;
     const char *calibrate, *calibration;
-    FlagList sets;
+    FlagList sets, about;
     int64_t random_seed;
     bool fetch_only, check, no_rescale, explain, stats, quiet, help, version, list_passes, list_profiles;
 } Options;
@@ -62,6 +62,9 @@ static const Flag flags[] = {
      "the package (default: the model's name with .pkg); with another --emit, a file (default: stdout)"},
     {FLAG_TEXT, "--emit", NULL, "ast|ir|mil|dot|pkg|mlpackage", &opt.emit, 0, 0,
      "what to write (pkg); mlpackage is a package for Apple's public Core ML API"},
+    {FLAG_LIST, "--about", NULL, "KEY=TEXT", &opt.about, 0, 0,
+     "with --emit mlpackage: its description, author, license, version, or a note of any name; may be given "
+     "several times"},
     {FLAG_BOOL, "--check", NULL, NULL, &opt.check, 0, 0,
      "read and check the model, and the weights where they are given; write nothing"},
     {FLAG_TEXT, "-d", "--dump", "STAGES", &opt.dump, 0, 0,
@@ -207,7 +210,19 @@ static int emit_package(Plan *plan, const Inputs *in)
     return ok ? 0 : fail(&err);
 }
 
-/* `numbers` and `licence` may be NULL. */
+static bool set_about(Module *m, Error *err)
+{
+    for (int i = 0; i < opt.about.count; i++) {
+        const char *item = opt.about.item[i], *value = strchr(item, '=');
+        if (!value || value == item)
+            return error_set(err, "--about: \"%s\" is not KEY=TEXT", item);
+        char *key = arena_str(&m->arena, item, (size_t)(value - item));
+        module_set_about(m, key, value + 1);
+    }
+    return true;
+}
+
+/* `numbers` and `name` may be NULL. */
 static int emit_mlpackage(Module *m, const WeightSource *numbers, const char *folder, const char *name)
 {
     Error err;
@@ -219,7 +234,7 @@ static int emit_mlpackage(Module *m, const WeightSource *numbers, const char *fo
                                 .summary = name,
                                 .progress = show_progress,
                                 .context = &progress};
-    bool ok = mlpackage_write(m, &options, path, &err);
+    bool ok = set_about(m, &err) && mlpackage_write(m, &options, path, &err);
     if (ok && !opt.quiet)
         fprintf(stderr, "%s: %d function%s\n", path, m->funcs, m->funcs == 1 ? "" : "s");
     free(made);
@@ -536,5 +551,6 @@ int anec_compile(int argc, char **argv)
     int status = run(&in, &diags, argv[0]);
     inputs_free(&in);
     free(opt.sets.item);
+    free(opt.about.item);
     return status;
 }
