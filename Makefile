@@ -270,7 +270,7 @@ aarch64-check:
 	@MAKE='$(MAKE)' BUILD='$(BUILD)' sh scripts/aarch64-check.sh
 
 macos-check:
-	@MAKE='$(MAKE)' BUILD='$(BUILD)' sh scripts/macos-check.sh
+	@MAKE='$(MAKE)' BUILD='$(BUILD)' CC='$(CC)' sh scripts/macos-check.sh
 
 # Each method's implementation is called itself, so that the function sanitizer sees a wrong type of a call.
 CLANG ?= clang

@@ -3,13 +3,14 @@
 # LLVM's linker, warnings being errors, and holds the programs to packaging/macos/imports.txt. Nothing is run.
 # On a Mac it checks the programs of the ordinary build.
 # Exit status 3: what it needs is missing; 1: something is wrong.
-# Environment: BUILD, MAKE, LLVM (the suffix of the tools' names, such as -19), JOBS.
+# Environment: BUILD, MAKE, CC (of this machine), LLVM (the suffix of the tools' names, such as -19), JOBS.
 set -u
 
 cd "$(dirname "$0")/.." || exit 2
 build=${BUILD:-build}/macos
 make=${MAKE:-make}
 oldest=14.0
+
 say()
 {
     echo "macos-check: $*"
@@ -69,20 +70,20 @@ twice=$($NM --defined-only --extern-only "$build/libanec.a" 2>/dev/null |
     awk 'NF == 3 && seen[$3]++ { printf "%s ", $3 }')
 [ -z "$twice" ] || die "defined twice: $twice"
 
-for program in $(programs_of "$build"); do
-    for needed in LC_BUILD_VERSION "minos $oldest" LC_MAIN LC_CODE_SIGNATURE; do
-        $OTOOL -l "$program" | grep -q "$needed" || die "$program has no $needed"
-    done
-done
+# Signed ad hoc, as the linker does it, and whole: read by a program of our own.
+${CC:-cc} -std=c11 -O1 -D_GNU_SOURCE -I. tests/support/macho.c base/arena.c base/error.c base/file.c \
+    base/sha256.c base/text.c -lcrypto -o "$build/macho" || die "tests/support/macho.c does not build"
+# shellcheck disable=SC2046
+"$build/macho" $(programs_of "$build") || die "macOS would not start it"
 # shellcheck disable=SC2046
 sh scripts/macos-imports.sh $(programs_of "$build") || die "an import is not in packaging/macos/imports.txt"
 
 # The check itself: an import of the system that isn't listed, and one of a library's that has no stub.
-seed() # NAME CALL LIBRARY: the linker's exit status
+seed() # NAME CALL LIBRARY [OPTION]: the linker's exit status
 {
     printf 'void %s(void);\nint main(void)\n{\n    %s();\n    return 0;\n}\n' "$2" "$2" >"$build/$1.c"
-    $compiler -fno-builtin -fuse-ld=lld "$build/$1.c" -L"$sdk/brew/lib" "$3" -o "$build/$1" \
-        >"$build/$1.log" 2>&1
+    $compiler -fno-builtin -fuse-ld=lld "$build/$1.c" -L"$sdk/brew/lib" "$3" ${4:+"$4"} \
+        -o "$build/$1" >"$build/$1.log" 2>&1
 }
 
 seed seed_system ptrace -lSystem || die "a seeded program does not link"
@@ -91,7 +92,11 @@ grep -q 'imports _ptrace from System$' "$build/seed.log" || die "a seeded import
 seed seed_library json_dumpfd -ljansson && die "a seeded import of a library links"
 grep -q 'undefined symbol: _*json_dumpfd' "$build/seed_library.log" ||
     die "a seeded import of a library is not named"
+seed unsigned getpid -lSystem -Wl,-no_adhoc_codesign || die "an unsigned program does not link"
+"$build/macho" "$build/unsigned" >/dev/null && die "a missing signature is not seen"
+printf 'changed' | dd of="$build/seed_system" bs=1 seek=2000 conv=notrunc 2>/dev/null
+"$build/macho" "$build/seed_system" >/dev/null && die "a changed program is not seen"
 
 say "$(programs_of "$build" | wc -l | tr -d ' ') programs and" \
     "$(find "$build/tests" -maxdepth 1 -type f -perm -100 | wc -l | tr -d ' ')" \
-    "test programs for macOS $oldest on arm64, no import that is not listed"
+    "test programs for macOS $oldest on arm64, signed ad hoc, no import that is not listed"
