@@ -34,7 +34,7 @@ done
 find scripts tests examples .ci -type f \( -name '*.sh' -o -name run \) | sort >"$T/scripts"
 gnu='sed -i|sed -r|readlink -f|date [^|]*%N|stat -c|grep -[a-zA-Z]*P|xargs -[rd]|cp -[a-z]*[aT]|head -n -'
 gnu="$gnu|sort -V|mktemp --"
-gnu="$gnu|find [^|]*-printf|base64 -w|echo -[en]|\\[\\[|<\\(|[^|]\\|&|^ *(local|declare) |nproc\$"
+gnu="$gnu|find [^|]*-printf|base64 -w|echo -[en]|(^|[ ;])\\[\\[ | <\\(|[^|]\\|&|^ *(local|declare) |nproc\$"
 while read -r script; do
     [ "$script" = tests/setup/packaging.sh ] && continue
     grep -n -E -e "$gnu" "$script" /dev/null
