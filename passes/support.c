@@ -132,13 +132,19 @@ static void parts_of(const Profile *profile, const Op *op, OpCode part[MOST_PART
             memcpy(part, parts[i].part, sizeof parts[i].part);
 }
 
+static bool does_not_work(const Profile *profile, OpCode code)
+{
+    ProfileOp what = profile->op[code];
+    return what == PROFILE_FAILS || what == PROFILE_DISPUTED || what == PROFILE_CPU;
+}
+
 static const char *objection_to_parts(const Profile *profile, const Op *op, Arena *a)
 {
     OpCode part[MOST_PARTS];
     parts_of(profile, op, part);
     for (int i = 0; part[i] != OP_UNKNOWN; i++) {
         ProfileOp what = profile->op[part[i]];
-        if (what == PROFILE_FAILS || what == PROFILE_DISPUTED || what == PROFILE_CPU)
+        if (does_not_work(profile, part[i]))
             return arena_printf(a, "is written with %s, which profile %s has as: %s",
                                 op_info(part[i])->spelling, profile->name, profile_op_name(what));
     }
@@ -150,6 +156,9 @@ const char *ane_objection(const Profile *profile, const Op *op, Arena *a)
     const char *why = objection_to_types(op);
     if (why)
         return why;
+    if (op->code == OP_CACHE && profile->concat_outputs && does_not_work(profile, OP_CONCAT))
+        return arena_printf(a, "is an output of its own, and profile %s has neither those nor concat",
+                            profile->name);
     if (op->code == OP_CAUSAL || op->code == OP_CACHE)
         return NULL;
     if (profile->op[op->code] != PROFILE_NATIVE && profile->op[op->code] != PROFILE_DECOMPOSE)

@@ -42,7 +42,7 @@ probe() # SCRIPT [PROBE...]: what it finds in $T/SCRIPT.profile, .json and .html
     mv "$T/stdout" "$T/$script.json"
 }
 
-has() # SCRIPT LINE: the profile has this line
+has() # SCRIPT LINE: the profile has this line, with where it comes from
 {
     if grep -q "^$2 # M: aneprobe [a-z0-9-]*, h[0-9a-z]*, build [0-9A-Z]*, 20[0-9-]*" "$T/$1.profile"; then
         ok "$1: $2"
@@ -197,6 +197,19 @@ check "and why" anec models/gpt2.anel --weights models/tales --profile "$T/no_ta
 cp "$T/stdout" "$T/explained"
 check "is explained" grep -q 'is written with .*, which profile no_tanh.profile has as: fails' "$T/explained"
 check_same "the story stays" "$T/plain.story" "$T/no_tanh.story"
+
+# ---- no way out for keys and values ----
+
+probe one_output inputs outputs ops-shape surface accumulator swap-file sdpa-mask statistics chaining real-time
+has one_output "outputs = concat"
+has one_output "op.concat = fails"
+says one_output outputs '1 outputs are right'
+says one_output inputs '"yes"'
+says one_output sdpa-mask '"yes"'
+steer one_output
+check "one_output: attention stays on the CPU" test ! -e "$T/one_output.pkg/mil/attention_00.s0032.mil"
+check "one_output: the MLP does not" test -e "$T/one_output.pkg/mil/mlp_00.s0032.mil"
+check_same "and the story the same" "$T/plain.story" "$T/one_output.story"
 
 # ---- a framework that fails, and scripts that are wrong ----
 

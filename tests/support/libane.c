@@ -646,6 +646,7 @@ DECLARED(Sel, sel_registerName, (const char *name))
 
 DECLARED(Class, objc_getClass, (const char *name))
 {
+    standin_take_script(); /* the first that a driver calls */
     for (int i = 0; i < CLASSES; i++)
         if (strcmp(classes[i].name, name) == 0 && !(standin.hide && strcmp(standin.hide, name) == 0))
             return &classes[i];

@@ -30,22 +30,23 @@ void standin_complain(const char *fmt, ...)
     va_end(ap);
 }
 
-/* What the script lets fail is for the whole run; it is put where a test would put it. */
-static void take_script(void)
+void standin_take_script(void)
 {
     static bool taken;
-    if (taken || standin.fail)
+    const Behaviour *b = behaviour();
+    if (taken || !b->scripted)
         return;
     taken = true;
-    standin.fail = behaviour()->fail;
-    standin.fail_times = behaviour()->fail_times;
-    standin.fail_text = behaviour()->fail_text;
+    standin.named = b->named;
+    standin.hide = b->hide;
+    standin.fail = b->fail;
+    standin.fail_times = b->fail_times;
+    standin.fail_text = b->fail_text;
 }
 
 /* True where this call is to fail now. */
 bool standin_fails(const char *what)
 {
-    take_script();
     if (!standin.fail || strcmp(standin.fail, what) != 0 || standin.fail_times <= 0)
         return false;
     standin.fail_times--;

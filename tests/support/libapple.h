@@ -69,6 +69,8 @@ typedef const void *CF;
 void standin_complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* True where this call is to fail now. */
 bool standin_fails(const char *what);
+/* What a test would set in `standin`, from the script, where there is one; once. */
+void standin_take_script(void);
 Class standin_class(Kind kind); /* libane.c */
 
 Id apple_make(Kind kind); /* with one reference */

@@ -130,6 +130,13 @@ static void set_failure(const char *value, int line)
     it.fail_text = *value ? value : NULL;
 }
 
+static bool one_of(const char *value, const char *yes, const char *no, int line)
+{
+    if (strcmp(value, yes) != 0 && strcmp(value, no) != 0)
+        die(line, "this is neither of the two choices", value);
+    return strcmp(value, yes) == 0;
+}
+
 static void set_line(const char *key, const char *value, int line)
 {
     for (int i = 0; i < KEYS; i++)
@@ -142,7 +149,11 @@ static void set_line(const char *key, const char *value, int line)
     else if (strcmp(key, "build") == 0)
         it.build = value;
     else if (strcmp(key, "clock") == 0)
-        it.real_clock = strcmp(value, "real") == 0;
+        it.real_clock = one_of(value, "real", "simulated", line);
+    else if (strcmp(key, "names") == 0)
+        it.named = one_of(value, "told", "untold", line);
+    else if (strcmp(key, "hide") == 0)
+        it.hide = value;
     else if (strcmp(key, "refuse") == 0)
         set_ops(value, PROFILE_FAILS, line);
     else if (strcmp(key, "wrong") == 0)

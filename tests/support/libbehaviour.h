@@ -10,7 +10,7 @@
 typedef enum Fate { FATE_WORKS, FATE_IGNORED, FATE_REFUSED, FATE_MISSING } Fate;
 
 typedef struct Behaviour {
-    bool scripted, real_clock;
+    bool scripted, real_clock, named;
     const char *chip, *build;
     /* costs; 0: none */
     double dispatch_us, real_time_us, compile_ms, load_ms, conv_tflops, matmul_tflops, int8_tops, sram_bytes,
@@ -24,7 +24,7 @@ typedef struct Behaviour {
     bool refused_type[DT_COUNT];
     ProfileOp op[OP_COUNT];  /* UNLISTED: works; FAILS: refused; DISPUTED: wrong numbers */
     const Profile *numerics; /* NULL: the CPU device's */
-    const char *fail, *fail_text;
+    const char *fail, *fail_text, *hide;
     int fail_times;
 } Behaviour;
 
