@@ -81,7 +81,9 @@ steer() # SCRIPT
     check "$1: nothing is wrong with the programs" anec check "$T/$1.pkg" --profile "$T/$1.profile" --quiet
     check "$1: they run" anerun "$T/$1.pkg" --prompt "Once upon a time" --tokens 8 --greedy
     cp "$T/stdout" "$T/$1.story"
-    find "$T/$1.pkg/mil" -name '*_00.s*.mil' | sort | while read -r f; do cat "$f"; done >"$T/$1.programs"
+    ANEC_STANDIN=$S/$1.chip TMPDIR=$T check "$1: the chip takes them" "$B/tests/anebench" fused "$T/$1.pkg" \
+        --device ane --framework '' --no-chains --rounds 1 --decode 0
+    find "$T/$1.pkg/mil" -name '*_00.s*.mil' -exec cat {} + >"$T/$1.programs"
 }
 
 # ---- a chip that does everything: what is found is what was scripted ----
@@ -134,6 +136,8 @@ says no_concat chaining 'has no chains'
 steer no_concat
 check "no_concat: three outputs" grep -q -e '-> (out_00, out_01, out_02)' "$T/no_concat.programs"
 check "no_concat: no concat" test -z "$(grep 'concat(' "$T/no_concat.programs")"
+ANEC_STANDIN=$S/no_concat.chip TMPDIR=$T check_error "no_concat: not the programs of the other" 1 \
+    InvalidMILProgram "$B/tests/anebench" fused "$T/plain.pkg" --device ane --framework '' --no-chains
 check "plain: concat" grep -q 'concat(' "$T/plain.programs"
 
 # ---- sums that overflow, wrong functions, longer rows ----
@@ -200,7 +204,7 @@ check_same "the story stays" "$T/plain.story" "$T/no_tanh.story"
 
 # ---- no way out for keys and values ----
 
-probe one_output inputs outputs ops-shape surface accumulator swap-file sdpa-mask statistics chaining real-time
+probe one_output inputs outputs ops-shape surface accumulator swap-file sdpa-mask statistics chaining
 has one_output "outputs = concat"
 has one_output "op.concat = fails"
 says one_output outputs '1 outputs are right'
