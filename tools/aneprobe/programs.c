@@ -45,16 +45,15 @@ bool try_inputs(Lab *lab, Draft *b, size_t surface_unit, bool positive, Outcome 
 
 enum { CHANNELS = 256, LENGTH = 64, MOST = 24 };
 
+/* All blocks of a program have one weight: the number of constants is no matter of this probe. */
 static void build_blocks(Draft *b, int first, int count)
 {
+    double scale = 0.05 + 0.001 * first;
     Node x = draft_input(b, "x", CHANNELS, LENGTH);
     b->names = first; /* programs of one text would be one program */
+    Node w = draft_weight(b, node4(CHANNELS, CHANNELS, 1, 1), (Fill){FILL_RANDOM, scale});
     for (int i = 0; i < count; i++) {
-        double scale = 0.05 + 0.001 * (first + i);
-        Node w = draft_weight(b, node4(CHANNELS, CHANNELS, 1, 1), (Fill){FILL_RANDOM, scale});
-        Node gain = draft_weight(b, node4(1, CHANNELS, 1, 1), (Fill){FILL_EQUAL, scale});
         Node y = draft_conv(b, &x, &w);
-        y = draft_binary(b, "mul", &y, &gain);
         x = draft_unary(b, "relu", &y);
     }
     draft_output(b, &x);
