@@ -144,7 +144,7 @@ static void keep_range(RangePass *r, Segment *s, const Value *v)
                      .likely_sum = b->likely_sum,
                      .products = b->products,
                      .weights_larger = b->weights_larger,
-                     .measured = b->calibrated || b->measured > 0};
+                     .measured = b->factor > 1};
     HASH_ADD_KEYPTR(hh, s->ranged, kept->name, strlen(kept->name), kept);
 }
 

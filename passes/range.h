@@ -12,8 +12,8 @@
 typedef struct Bound {
     Interval all;
     double likely;
-    bool calibrated;                  /* what is expected follows from something that was measured */
-    double measured;                  /* by the calibration, without the factor; 0: it was not */
+    double measured;                  /* by the calibration; 0: it was not */
+    double factor;                    /* of safety that is within `likely`: 1 where nothing was measured */
     double *channel, *likely_channel; /* magnitudes along axis 1 of [1, C, ...]; NULL, both: none */
     /* x[c] = gamma[c] * z[c] + beta[c] with |z|_2 <= radius, for the channels of each column: what a norm
      * makes. NULL, both: no such thing. */

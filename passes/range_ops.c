@@ -11,6 +11,7 @@ Bound *bound_new(Range *r, Value *v, Interval all, double likely)
     Bound *b = arena_new(r->arena, Bound);
     b->all = isnan(all.low) || isnan(all.high) ? interval_all() : all;
     b->likely = fmin(isnan(likely) ? INFINITY : likely, interval_most(b->all));
+    b->factor = 1;
     v->mark = b;
     return b;
 }
@@ -145,6 +146,7 @@ static void bound_unary(Range *r, Op *op)
     const Bound *x = bound_of(r, v);
     Interval likely = interval_unary(op, interval_within(x->all, x->likely));
     Bound *b = bound_new(r, op->result[0], interval_unary(op, x->all), interval_most(likely));
+    b->factor = op->code == OP_GELU || op->code == OP_SILU || keeps_channels(op->code) ? x->factor : 1;
     if (!x->channel || !keeps_channels(op->code))
         return;
     b->channel = x->channel;
@@ -189,25 +191,39 @@ static void keep_norm(Range *r, const Op *op, Bound *b, const Bound *x, const Va
     }
 }
 
-static void bound_binary(Range *r, Op *op)
+/* Products of data: their sum or difference is one of signs that have nothing to do with one another, as in
+ * positions by rotation. */
+static bool is_product(const Value *v)
 {
-    bool select = op->code == OP_SELECT;
-    Value *vx = op_arg(op, select ? "a" : "x"), *vy = op_arg(op, select ? "b" : "y");
+    return v->def && v->def->code == OP_MUL && !is_known(op_arg(v->def, "x")) &&
+           !is_known(op_arg(v->def, "y"));
+}
+
+/* What is expected of x op y, given what it could be for operands as expected. A factor of safety is taken
+ * once. */
+static double likely_binary(const Op *op, const Value *vx, const Value *vy, const Bound *x, const Bound *y,
+                            Interval with)
+{
+    bool sum = op->code == OP_ADD || op->code == OP_SUB;
+    if (sum && is_product(vx) && is_product(vy))
+        return hypot(x->likely, y->likely);
+    Interval all = interval_binary(op, interval_within(x->all, x->likely), interval_within(with, y->likely));
+    return interval_most(all) / (op->code == OP_MUL ? fmin(x->factor, y->factor) : 1);
+}
+
+static double factor_of(const Op *op, const Value *vx, const Value *vy, const Bound *x, const Bound *y)
+{
+    if (is_known(vx) || is_known(vy))
+        return is_known(vx) ? y->factor : x->factor;
+    return op->code == OP_MUL ? fmax(x->factor, y->factor) : fmin(x->factor, y->factor);
+}
+
+static void channels_binary(Range *r, Op *op, Bound *b, int64_t n)
+{
+    Value *vx = op_arg(op, "x"), *vy = op_arg(op, "y");
     const Bound *x = bound_of(r, vx), *y = bound_of(r, vy);
-    int64_t n = channels_of(op->result[0]);
-    Interval with = y->all;
-    double exponent;
-    if (op->code == OP_POW && const_number(vy, &exponent))
-        with = (Interval){exponent, exponent}; /* none of those in use is rounded */
-    bool same = vx == vy && op->code == OP_MUL, each_x = has_channels(x, vx, n),
-         each_y = has_channels(y, vy, n);
-    Interval all = interval_binary(op, x->all, with);
-    Interval likely =
-        interval_binary(op, interval_within(x->all, x->likely), interval_within(with, y->likely));
-    if (same)
-        all.low = 0;
-    Bound *b = bound_new(r, op->result[0], all, interval_most(likely));
-    if (!n || !by_channel(op->code) || !(each_x || each_y))
+    bool each_x = has_channels(x, vx, n), each_y = has_channels(y, vy, n);
+    if (!each_x && !each_y)
         return;
     new_channels(r, b, n);
     for (int64_t i = 0; i < n; i++) {
@@ -220,25 +236,43 @@ static void bound_binary(Range *r, Op *op)
     keep_norm(r, op, b, x->gamma ? x : y, x->gamma ? vy : vx, n);
 }
 
+static void bound_binary(Range *r, Op *op)
+{
+    bool select = op->code == OP_SELECT;
+    Value *vx = op_arg(op, select ? "a" : "x"), *vy = op_arg(op, select ? "b" : "y");
+    const Bound *x = bound_of(r, vx), *y = bound_of(r, vy);
+    int64_t n = channels_of(op->result[0]);
+    Interval with = y->all;
+    double exponent;
+    if (op->code == OP_POW && const_number(vy, &exponent))
+        with = (Interval){exponent, exponent}; /* none of those in use is rounded */
+    Interval all = interval_binary(op, x->all, with);
+    if (vx == vy && op->code == OP_MUL)
+        all.low = 0;
+    Bound *b = bound_new(r, op->result[0], all, likely_binary(op, vx, vy, x, y, with));
+    b->factor = factor_of(op, vx, vy, x, y);
+    if (n && by_channel(op->code))
+        channels_binary(r, op, b, n);
+}
+
 /* ---- moves ---- */
 
 /* All data that goes in, joined. */
 static void bound_move(Range *r, Op *op)
 {
     Interval all = {INFINITY, -INFINITY};
-    double likely = 0, measured = 0;
-    int operands = 0;
+    double likely = 0, factor = INFINITY;
     FOR_EACH_DATA(op, slot) {
         const Bound *x = bound_of(r, *slot);
         all = interval_join(all, x->all);
         likely = fmax(likely, x->likely);
-        measured = operands++ ? 0 : x->measured;
+        factor = fmin(factor, x->factor);
     }
     if (op->code == OP_PAD || op->code == OP_CROP || op->code == OP_SLIDING_WINDOWS)
         all = interval_join(all, (Interval){0, 0});
     for (int i = 0; i < op->results; i++)
         bound_new(r, op->result[i], all.low > all.high ? interval_all() : interval_scale(all, 1), likely)
-            ->measured = measured;
+            ->factor = isinf(factor) ? 1 : factor;
 }
 
 static void take_channels(Range *r, Bound *b, const Bound *x, int64_t first, int64_t count)
@@ -255,7 +289,7 @@ static void bound_slice(Range *r, Op *op)
     Value *v = op_arg(op, "x");
     const Bound *x = bound_of(r, v);
     Bound *b = bound_new(r, op->result[0], interval_scale(x->all, 1), x->likely);
-    b->measured = x->measured;
+    b->factor = x->factor;
     if (!x->channel || !channels_of(v) || !count || arg_ints(op, "begin", begin, 4) != 4)
         return;
     if (begin[1] >= 0 && begin[1] + count <= channels_of(v))
@@ -357,6 +391,7 @@ static void take_measured(Range *r, const Value *v)
         return;
     double likely = fmin(RANGE_SAFETY * seen, bound_most(b)), by = b->likely > 0 ? likely / b->likely : 1;
     b->measured = seen;
+    b->factor = fmax(likely / seen, 1); /* less where the bound is nearer */
     b->likely = likely;
     b->spread = fmin(b->radius, b->spread * by);
     b->likely_sum = fmax(b->likely_sum, b->sum > 0 ? likely : 0);

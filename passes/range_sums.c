@@ -251,19 +251,11 @@ void bound_conv(Range *r, Op *op)
         return;
     set_rows(r, op->result[0], sums, bias, rows);
     Bound *b = op->result[0]->mark;
-    b->calibrated = x->measured > 0;
+    b->factor = x->factor;
     b->weights_larger = b->likely_sum / (x->likely * sqrt((double)width)) > x->likely / RANGE_SIGMAS;
 }
 
 /* ---- matmul ---- */
-
-/* What a calibration saw of both is taken once with its factor, not squared. */
-static double likely_product(const Bound *x, const Bound *y, double terms)
-{
-    double product =
-        x->measured > 0 && y->measured > 0 ? RANGE_SAFETY * x->measured * y->measured : x->likely * y->likely;
-    return sqrt(terms) * product;
-}
 
 void bound_matmul(Range *r, Op *op)
 {
@@ -274,13 +266,13 @@ void bound_matmul(Range *r, Op *op)
     double terms = (double)vx->type->dim[turned && rank > 1 ? rank - 2 : rank - 1];
     bool weighted = x->sums_to_one && !turned;
     double most = weighted ? (1 + 0x1p-6) * bound_most(y) : terms * bound_most(x) * bound_most(y) * SLACK;
-    double likely = weighted ? y->likely : likely_product(x, y, terms);
+    double likely = weighted ? y->likely : sqrt(terms) * x->likely * y->likely / fmin(x->factor, y->factor);
     most = isnan(most) ? INFINITY : most;
     Bound *b = bound_new(r, op->result[0], interval_scale(interval_around(most), 1), likely);
     b->sum = most;
     b->likely_sum = fmin(isnan(likely) ? INFINITY : likely, most);
     b->products = true;
-    b->calibrated = y->measured > 0 && (weighted || x->measured > 0);
+    b->factor = weighted ? y->factor : fmax(x->factor, y->factor);
 }
 
 /* ---- reductions ---- */

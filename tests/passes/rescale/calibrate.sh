@@ -76,6 +76,26 @@ while read -r family model; do
     ids=$("$B/tests/make_family" "$family" "$T/made")
     holds "$family" "$ids" "models/$model.anel" --weights "$T/made"
 done <"$T/list"
+
+# Models that were trained need nothing of it, with a calibration or without.
+quiet() # NAME ARGUMENT...
+{
+    name=$1
+    shift
+    rm -rf "$T/x.pkg"
+    check "$name: explains" anec "$@" -q --explain -o "$T/x.pkg"
+    cp "$T/stdout" "$T/said"
+    check "$name: nothing is rescaled" sh -c 'grep -q "0 are not (rescaled)" "$0"' "$T/said"
+}
+quiet tales models/gpt2.anel --weights models/tales
+data=$ANEC_TEST_DATA/stories260K/hf
+if [ -f "$data/model.safetensors" ]; then
+    quiet stories260K models/llama.anel --weights "$data"
+    quiet "stories260K, calibrated" models/llama.anel --weights "$data" --calibrate 1,403,407,261,378
+    holds stories260K 1,403,407,261,378 models/llama.anel --weights "$data"
+else
+    skip "stories260K" "$data is absent"
+fi
 data=$ANEC_TEST_DATA/hf-fixtures
 if [ -f "$data/tiny_gpt2.safetensors" ]; then
     holds tiny_gpt2 1,5,3,7,2 models/gpt2.anel --weights "$data/tiny_gpt2.safetensors" --set layers=2 \
