@@ -10,7 +10,7 @@ struct AneProgram {
     AneEngine *engine;
     char identifier[ANE_IDENTIFIER];
     int users;
-    char *folder;
+    char *folder, *mil;
     Id model, request;
     bool loaded;
     AnePort *input, *output; /* copies; the names are not kept */

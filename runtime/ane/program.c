@@ -104,7 +104,10 @@ static CF weights_of(const Apple *a, const AneSource *s)
 static bool make_model(AneProgram *p, const AneSource *s, Error *err)
 {
     const Apple *a = &p->engine->apple;
-    CF mil = cf_data(a, s->mil, s->mil_size), weights = weights_of(a, s);
+    /* The model keeps the NSData, which points to bytes of ours. */
+    p->mil = xmalloc(s->mil_size + 1);
+    memcpy(p->mil, s->mil, s->mil_size);
+    CF mil = cf_data(a, p->mil, s->mil_size), weights = weights_of(a, s);
     Id descriptor = descriptor_make(a, apple_class(a, CLASS_DESCRIPTOR), (Id)(uintptr_t)mil,
                                     (Id)(uintptr_t)weights, NULL);
     Id model = descriptor ? model_make(a, apple_class(a, CLASS_MODEL), descriptor) : NULL;
@@ -241,6 +244,7 @@ static void free_program(AneProgram *p)
     if (p->folder && file_exists(p->folder))
         (void)!dir_remove(p->folder, &ignored);
     free(p->folder);
+    free(p->mil);
     free(p->input);
     free(p->output);
     free(p->in);

@@ -246,6 +246,15 @@ static void drop_kernel(Id self)
     self->device = NULL;
 }
 
+/* The framework may read the text whenever it likes: it must lie where it lay. */
+static void expect_text(Id self)
+{
+    char digest[65];
+    sha256_of(self->item[0]->bytes, self->item[0]->size, digest);
+    if (strncmp(self->text, digest, 64) != 0)
+        standin_complain("the program's text is gone while its model lives");
+}
+
 static bool model_load(Id self, Sel selector, unsigned qos, Id options, Id *error)
 {
     Error err = {{0}};
@@ -278,6 +287,7 @@ static bool model_unload(Id self, Sel selector, unsigned qos, Id *error)
 {
     if (!self->loaded)
         standin_complain("a model is unloaded that is not loaded");
+    expect_text(self);
     self->loaded = false;
     return true;
 }
@@ -534,6 +544,7 @@ static bool model_evaluate(Id self, Sel selector, unsigned qos, Id options, Id r
 {
     if (!options_are_right(qos, options) || !apple_is_kind(request, REQUEST, "the request"))
         return false;
+    expect_text(self);
     if (qos < behaviour()->qos_least || qos > behaviour()->qos_most)
         return give_error(error, "this quality of service is not for you");
     return evaluate_at(self, qos, false, request, error);
