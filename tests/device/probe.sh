@@ -101,6 +101,7 @@ near plain cost.sram_bytes 33554432
 near plain cost.cut_us 95
 says plain real-time '80.0 us in place of 95.0'
 check "plain: by the real-time path" grep -q '^cost.dispatch_us ~ 80' "$T/plain.profile"
+has plain "compiles = 110"
 has plain "outputs = concat"
 has plain "equal_surfaces = false"
 has plain "last_axis = 32"
@@ -214,6 +215,32 @@ steer one_output
 check "one_output: attention stays on the CPU" test ! -e "$T/one_output.pkg/mil/attention_00.s0032.mil"
 check "one_output: the MLP does not" test -e "$T/one_output.pkg/mil/mlp_00.s0032.mil"
 check_same "and the story the same" "$T/plain.story" "$T/one_output.story"
+
+# ---- a process that may compile twenty programs ----
+
+cat >"$T/few.chip" <<'END'
+chip = h16g
+build = 1
+compiles = 20
+accumulator = 16384
+products = fixed
+smallest_product = 1.52587890625e-05
+jitter_percent = 20
+dispatch_us = 60
+END
+S=$T
+status=0
+ANEC_STANDIN=$T/few.chip TMPDIR=$T "$B/tests/aneprobe" compiles ops-unary ops-reduce accumulator products \
+    dispatch --framework '' --json --profile "$T/few.profile" >"$T/few.json" || status=$?
+[ "$status" -eq 1 ] && ok "few: exit status 1" || not_ok "few: exit status $status"
+has few "compiles = 20"
+has few "accumulator = 16384"
+has few "overflow = inf"
+has few "smallest_product = 1.52588e-05"
+near few cost.dispatch_us 60
+says few ops-unary 'broken.*nothing compiles any more'
+check "few: no line of what was not asked" test -z "$(grep '^op.tanh ' "$T/few.profile")"
+has few "op.reduce_max = seen"
 
 # ---- a framework that fails, and scripts that are wrong ----
 

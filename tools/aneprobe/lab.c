@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/arena.h"
 #include "base/half.h"
@@ -14,7 +15,7 @@ enum { WARM = 3 };
 
 bool lab_open(Lab *lab, const char *framework, int repeats, Error *err)
 {
-    *lab = (Lab){.repeats = repeats};
+    *lab = (Lab){.repeats = repeats, .salt = (int)(time(NULL) % 1000000) * 1000};
     if (!apple_open(&lab->engine.apple, framework, err))
         return false;
     ane_engine_name(&lab->engine, lab->chip, lab->build, sizeof lab->chip);

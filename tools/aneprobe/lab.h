@@ -14,6 +14,7 @@ typedef struct Lab {
     const Profile *base, *safe; /* of the chip, or safe; safe */
     Arena arena;
     int repeats; /* evaluations of a measurement */
+    int salt;    /* for Draft.names, where a program must be one that the system has not compiled before */
     char chip[64], build[64];
 } Lab;
 

@@ -17,6 +17,7 @@ bool probe_compile(Lab *lab, Result *r, Error *err)
     Draft b = {0};
     Bench x;
     Error why;
+    b.names = lab->salt;
     Node in = draft_input(&b, "x", C, S), w = draft_weight(&b, node4(C, C, 1, 1), (Fill){FILL_RANDOM, 0.1});
     Node y = draft_conv(&b, &in, &w);
     draft_output(&b, &y);

@@ -89,3 +89,33 @@ bool probe_axis(Lab *lab, Result *r, Error *err)
     static const int counts[] = {4096, 8192, 16384, 32768, 65536};
     return find_most(lab, r, draft_axis, counts, LENGTH_OF(counts), "elements", "axis", err);
 }
+
+/* Programs that differ in their names, one after the other, each unloaded before the next; the driver itself
+ * ends at ANE_COMPILE_LIMIT. */
+bool probe_compiles(Lab *lab, Result *r, Error *err)
+{
+    Error why = {{0}};
+    int curve = result_series(r, "a tiny program", "compiled before", "ms");
+    for (;;) {
+        Draft b = {0};
+        Bench x;
+        b.names = lab->salt + lab->engine.compiles;
+        Node in = draft_input(&b, "x", C, S), y = draft_unary(&b, "relu", &in);
+        draft_output(&b, &y);
+        double start = ane_engine_now(&lab->engine);
+        int before = lab->engine.compiles;
+        if (!bench_open(&x, lab, &b, &why))
+            break;
+        result_point(r, curve, before, (ane_engine_now(&lab->engine) - start) * 1e3);
+        bench_close(&x);
+        if (lab->engine.compiles == before)
+            return error_set(err, "the system had compiled the program before: its cache is in the way");
+    }
+    bool ours = lab->engine.compiles == ANE_COMPILE_LIMIT;
+    int most = ours ? ANE_COMPILE_LIMIT : lab->engine.compiles - 1;
+    result_number(r, most, "programs", ours ? "%d programs, where the driver stops" : "%d programs, then: %s",
+                  most, why.text);
+    if (most > 0)
+        result_line_number(r, true, "compiles", most, ours ? "more were not tried" : "");
+    return true;
+}
