@@ -173,6 +173,8 @@ static void check_function(const Unit *u, Func *f)
         else
             check_port(u, &(Port){f, v, true, v->span});
     }
+    if (f->outputs == 0)
+        report(u, RULE_ANE_OUTPUT_DEAD, f->span, NULL, "%s returns nothing", f->name);
     check_order(u, f, f->param, f->params, false);
     check_order(u, f, f->output, f->outputs, true);
     check_equal(u, f, f->param, f->params, false);
