@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "base/sha256.h"
+#include "base/text.h"
 #include "check/internal.h"
 #include "frontend/mil/mil.h"
+#include "frontend/mlpackage/mlpackage.h"
 
 enum { TEXT_LIMIT = 1 << 30 };
 
@@ -142,8 +144,40 @@ static bool check_program(Checker *c, const char *path, Error *err)
     return true;
 }
 
+/* What is wrong with a package that cannot be read: it has no lines. */
+static void take_unread(void *context, DiagKind kind, const char *rule, Span at, const char *text)
+{
+    const Unit *u = context;
+    RuleId id = rule ? rule_find(rule) : RULE_MIL_SYNTAX;
+    if (kind == DIAG_ERROR)
+        report_file(u->c, id == RULE_COUNT ? RULE_MIL_SYNTAX : id, u->file->shown, "%s", text);
+}
+
+/* A Core ML package is checked as the MIL text that it stands for (anec X.mlpackage --emit mil prints it):
+ * lines and columns are those of that text. */
+static bool check_mlpackage(Checker *c, const char *path)
+{
+    if (checker_find_file(c, path)) /* given twice */
+        return true;
+    Unit u = {.c = c, .file = checker_add_file(c, path, path)};
+    Diags diags = {.sink = take_unread, .context = &u};
+    char *folder = NULL;
+    Module *m = mlpackage_read(path, &folder, &diags);
+    if (m) {
+        Text text = {0};
+        module_print(&text, m);
+        u.file->source = (Source){u.file->shown, text.data, text.size};
+        module_free(check_unit(c, u.file, c->weights_dir ? c->weights_dir : folder, true, c->lenient));
+    }
+    module_free(m);
+    free(folder);
+    return true;
+}
+
 bool check_path(Checker *c, const char *path, Error *err)
 {
+    if (mlpackage_named(path) && file_exists(path))
+        return check_mlpackage(c, path);
     if (!file_is_dir(path))
         return check_program(c, path, err);
     char *manifest = path_join(path, "manifest.json"), *mil = path_join(path, "model.mil");

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "frontend/mil/mil.h"
+#include "frontend/mlpackage/mlpackage.h"
 #include "runtime/blobs.h"
 #include "runtime/interpret.h"
 #include "runtime/npy.h"
@@ -70,8 +71,9 @@ static int print_help(void)
     Text t = {0};
     flags_help(&t, flags, FLAGS);
     printf(
-        "usage: anerun run FILE.mil --in NAME=SOURCE... [--out NAME=FILE...] [options]\n\n"
-        "Runs a function of a MIL program, a file alone or one of a package (PKG/mil/NAME.mil), on the CPU.\n"
+        "usage: anerun run PROGRAM --in NAME=SOURCE... [--out NAME=FILE...] [options]\n\n"
+        "Runs a function of a MIL program on the CPU: a FILE.mil, alone or of a package (PKG/mil/NAME.mil),\n"
+        "or a Core ML package (X.mlpackage, X.mlmodel).\n"
         "Weight files are looked for beside the program. Without --out and --print, outputs are\n"
         "summed up in a line each.\n\n%s\n"
         "Example:\n"
@@ -103,13 +105,20 @@ static bool choose_function(Session *s, Error *err)
 
 static bool open_program(Session *s, Error *err)
 {
-    size_t size;
-    if (!file_read(s->path, SOURCE_LIMIT, &s->text, &size, err))
-        return false;
-    s->source = (Source){s->path, s->text, size};
     Diags diags = {.out = stderr, .colour = isatty(STDERR_FILENO), .quiet = opt.quiet};
-    s->module = mil_read(&s->source, &diags);
-    s->blobs = blobs_open(s->path);
+    char *folder = NULL;
+    if (mlpackage_named(s->path)) {
+        s->module = mlpackage_read(s->path, &folder, &diags);
+        s->blobs = folder ? blobs_open_folder(folder) : NULL;
+        free(folder);
+    } else {
+        size_t size;
+        if (!file_read(s->path, SOURCE_LIMIT, &s->text, &size, err))
+            return false;
+        s->source = (Source){s->path, s->text, size};
+        s->module = mil_read(&s->source, &diags);
+        s->blobs = blobs_open(s->path);
+    }
     return s->module ? choose_function(s, err) : error_set(err, "%s: is no program that can be run", s->path);
 }
 
