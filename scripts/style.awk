@@ -48,7 +48,7 @@ function allowed(from, to)
     if (to == "ir")
         return 1
     if (from == "check")
-        return to == "frontend/mil" || to == "runtime/manifest.h"
+        return to == "frontend/mil" || to == "frontend/mlpackage" || to == "runtime/manifest.h"
     return from == "runtime" && to == "frontend/mil"
 }
 

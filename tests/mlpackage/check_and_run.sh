@@ -14,7 +14,8 @@ MIL
 check "a package" anec "$T/x.mil" --emit mlpackage -q -o "$T/x.mlpackage"
 check "it is checked" anec check --notes "$T/x.mlpackage"
 cp "$T/stderr" "$T/findings"
-check "the same findings as in its text" grep -q 'x.mlpackage:[0-9]*:[0-9]*: note: nothing uses unused' "$T/findings"
+check "the same findings as in its text" \
+    grep -q 'x.mlpackage:[0-9]*:[0-9]*: note: nothing uses unused' "$T/findings"
 check "and run" anerun run "$T/x.mlpackage" --in x=random:1 --out "y=$T/package.npy"
 check "as its text" anerun run "$T/x.mil" --in x=random:1 --out "y=$T/text.npy"
 check_same "the same numbers" "$T/text.npy" "$T/package.npy"
