@@ -226,16 +226,21 @@ bool dims_fit(const Type *a, const Type *b)
 
 /* ---- one op ---- */
 
+static TypeKind operand_kind(const Op *op, const OperandInfo *operand)
+{
+    bool state = op->code == OP_READ_STATE || op->code == OP_WRITE_STATE;
+    bool list = strcmp(operand->name, "ls") == 0 || (op->code == OP_CLASSIFY && operand->name[0] == 'c');
+    return state && strcmp(operand->name, "input") == 0 ? TY_STATE : list ? TY_LIST : TY_TENSOR;
+}
+
 static bool check_value(const Op *op, const OperandInfo *operand, const Value *v, Error *err)
 {
-    bool state =
-        (op->code == OP_READ_STATE || op->code == OP_WRITE_STATE) && strcmp(operand->name, "input") == 0;
+    static const char *const names[] = {[TY_TENSOR] = "tensor", [TY_STATE] = "state", [TY_LIST] = "list"};
+    TypeKind kind = operand_kind(op, operand);
     if (op->code == OP_TENSOR_BUFFER_TO_TENSOR && v->type->kind == TY_BUFFER)
         return true;
-    if (v->type->kind != (state ? TY_STATE : TY_TENSOR))
-        return infer_fail(op, err, "%s is %s, expected a %s", operand->name, shown_type(v->type).text,
-                          state ? "state" : "tensor") >= 0;
-    return true;
+    return v->type->kind == kind || infer_fail(op, err, "%s is %s, expected a %s", operand->name,
+                                               shown_type(v->type).text, names[kind]) >= 0;
 }
 
 static bool check_operands(const Op *op, Error *err)
@@ -283,7 +288,7 @@ int op_result_types(const Op *op, Type *out, int limit, Error *err)
     for (int i = 0; i < n; i++) {
         if (!check_result(op, &out[i], err))
             return -1;
-        out[i].bare = out[i].rank == 0;
+        out[i].bare = out[i].rank == 0 && out[i].kind == TY_TENSOR;
     }
     return n;
 }

@@ -25,9 +25,10 @@ static void parse_operands(OpInfo *info, const char *text)
     while (*text) {
         size_t n = strcspn(text, " ");
         OperandInfo *o = &info->operand[info->operands++];
-        o->optional = text[n - 1] == '?';
-        o->list = text[n - 1] == '*';
-        memcpy(o->name, text, n - (o->optional || o->list));
+        size_t name = strcspn(text, "*? ");
+        o->optional = memchr(text, '?', n) != NULL;
+        o->list = memchr(text, '*', n) != NULL;
+        memcpy(o->name, text, name);
         text += n;
         text += strspn(text, " ");
     }

@@ -137,8 +137,12 @@ static void check_signature(Check *c, const Op *op, DiagKind kind)
 
 static bool agree(const Type *declared, const Type *inferred)
 {
-    return declared->kind == inferred->kind && declared->dtype == inferred->dtype &&
-           dims_fit(declared, inferred);
+    if (declared->kind != inferred->kind || declared->dtype != inferred->dtype)
+        return false;
+    if (declared->kind == TY_LIST)
+        return agree(declared->element[0], inferred->element[0]) &&
+               dim_fits(declared->list_length, inferred->list_length);
+    return dims_fit(declared, inferred);
 }
 
 /* op_result_types says the same, but not under what rule. */

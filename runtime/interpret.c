@@ -82,13 +82,20 @@ static void forget_all(Func *f)
 
 static DType store_of(const Machine *m, const Type *t)
 {
+    if (t->dtype == DT_STRING)
+        return DT_STRING;
     if (dtype_info[t->dtype].bits == 16 && dtype_is_float(t->dtype) && m->options->numerics == NUMERICS_FP32)
         return DT_FP32;
     return constant_store(t->dtype);
 }
 
+/* A string has no memory of its own: it points to a constant. */
 static bool make_room(Machine *m, Slot *s, const Value *v, const Type *t, DType store)
 {
+    if (store == DT_STRING) {
+        s->tensor = (Tensor){.store = DT_STRING, .count = 1, .string = ""};
+        return s->ready = true;
+    }
     int64_t count = type_elements(t);
     size_t width = (size_t)dtype_info[store].bits / 8;
     if (count < 0 || (uint64_t)count > m->limit / width || (size_t)count * width > m->limit - m->used)
@@ -115,6 +122,32 @@ static void drop(Machine *m, Slot *s)
     s->ready = false;
 }
 
+/* A constant list of numbers or of tensors. Others are looked at as they stand, by the op that has them. */
+static bool load_list(Machine *m, const Value *v, Slot *s)
+{
+    const Literal *l = value_literal(v);
+    const Type *element = v->type->kind == TY_LIST ? v->type->element[0] : NULL;
+    int64_t count = element && element->kind == TY_TENSOR ? type_elements(element) : -1;
+    s->ready = true;
+    if (count < 0 || element->dtype == DT_STRING || element->rank == IR_MAX_RANK || l->kind != LIT_TREE)
+        return true;
+    DType store = dtype_is_float(element->dtype) ? DT_FP32 : DT_INT64;
+    Type all = type_tensor(store, 1, &(int64_t){(int64_t)l->count});
+    memcpy(all.dim + 1, element->dim, (size_t)element->rank * sizeof *all.dim);
+    all.rank += element->rank;
+    s->tensor = tensor_of(&all, store, arena_many(&m->constants, l->count * (size_t)count + 1, int64_t));
+    for (int64_t i = 0; i < s->tensor.count; i++) {
+        const Literal *one = l->children[i / count];
+        if (one->kind != LIT_INT && one->kind != LIT_FLOAT)
+            return error_set(m->err, "%s: lists of weights cannot be read", v->name ? v->name : "a constant");
+        if (one->kind == LIT_INT)
+            tensor_put_int(&s->tensor, i, one->ints[i % count]);
+        else
+            tensor_put(&s->tensor, i, one->floats[i % count]);
+    }
+    return true;
+}
+
 static bool load_constant(Machine *m, const Value *v, Slot *s)
 {
     const Literal *l = value_literal(v);
@@ -126,6 +159,8 @@ static bool load_constant(Machine *m, const Value *v, Slot *s)
     }
     const void *data;
     DType store;
+    if (v->type->kind != TY_TENSOR)
+        return load_list(m, v, s);
     if (type_elements(v->type) < 0 || !constant_resolve(&m->constants, m->blobs, v, &data, &store, m->err))
         return error_prefix(m->err, "%s", v->name ? v->name : "a constant");
     s->tensor = tensor_of(v->type, store, NULL);
@@ -145,8 +180,36 @@ static Slot *ready_slot(Machine *m, Value *v)
 static const Type *type_now(Machine *m, const Value *v, const Tensor *t)
 {
     Type type = *v->type; /* a state stays a state, a buffer a buffer */
-    memcpy(type.dim, t->dim, sizeof type.dim);
+    if (type.kind == TY_LIST) {
+        Type element = type_tensor(type.element[0]->dtype, t->rank - 1, t->dim + 1);
+        const Type *copy = type_copy(&m->scratch, &element);
+        type.element = arena_copy(&m->scratch, &copy, sizeof copy);
+        type.list_length = t->dim[0];
+    } else if (type.kind != TY_DICT) {
+        memcpy(type.dim, t->dim, sizeof type.dim);
+    }
     return type_copy(&m->scratch, &type);
+}
+
+/* What lies in memory for a value: a list's elements one after the other (of no known shape: none yet), the
+ * numbers of a dictionary of classes. */
+static Type stored_type(const Op *op, const Type *t)
+{
+    Type stored = *t;
+    if (t->kind == TY_DICT) {
+        const Slot *x = op_arg(op, "probabilities")->mark;
+        stored = type_tensor(DT_FP64, 1, &x->tensor.count);
+    } else if (t->kind == TY_LIST) {
+        const Value *value = op_arg(op, "value");
+        const Tensor *like = value ? &((const Slot *)value->mark)->tensor : NULL;
+        int skipped = op->code == OP_LIST_SCATTER;
+        stored = type_tensor(t->element[0]->dtype, 1, &t->list_length);
+        for (int i = 0; i < t->element[0]->rank && i + 1 < IR_MAX_RANK; i++) {
+            int64_t n = like ? like->dim[i + skipped] : t->element[0]->dim[i];
+            stored.dim[stored.rank++] = n < 0 ? 0 : n;
+        }
+    }
+    return stored;
 }
 
 /* A computed value as a constant, so that type rules can look at its numbers. */
@@ -216,6 +279,14 @@ static bool result_types(Machine *m, const Op *op)
         const Type *declared = op->result[i]->type;
         Type *t = &m->types[i];
         count_elements(m, op, t);
+        if (t->kind != TY_TENSOR)
+            declared = t;
+        *t = stored_type(op, t);
+        if (declared == t) {
+            if (type_elements(t) < 0)
+                return error_set(m->err, "the length of %s cannot be known", op->result[i]->name);
+            continue;
+        }
         bool fits = t->rank == declared->rank;
         for (int d = 0; fits && d < t->rank; d++)
             fits = t->dim[d] == declared->dim[d] || t->dim[d] < 0 || declared->dim[d] < 0;
@@ -257,7 +328,8 @@ static bool bind(Machine *m, const Op *op, EvalCall *c)
         Value *v = op->result[i];
         Slot *s = slot_of(m, v);
         bool constant = op_info(op->code)->flags & F_CONST;
-        DType store = constant ? constant_store(v->type->dtype) : store_of(m, v->type);
+        const Type *t = v->type->kind == TY_LIST || v->type->kind == TY_DICT ? &m->types[i] : v->type;
+        DType store = constant ? constant_store(t->dtype) : store_of(m, t);
         if (!make_room(m, s, v, &m->types[i], store))
             return false;
         result[i] = &s->tensor;
@@ -281,7 +353,7 @@ static void trace_op(Machine *m, const Op *op, const EvalCall *c, double seconds
     step.type = type_copy(&m->constants, type_now(m, v, &s->tensor)); /* outlives the op, as a trace may */
     for (int i = 0; i < c->results; i++)
         step.bytes += (double)c->result[i]->count * dtype_info[c->result[i]->store].bits / 8;
-    if (trace->ranges)
+    if (trace->ranges && s->tensor.store != DT_STRING)
         for (int64_t i = 0; i < s->tensor.count; i++)
             trace_element(&step, tensor_get(&s->tensor, i));
     trace->step(trace->context, &step);
@@ -323,7 +395,13 @@ static bool take_output(Machine *m, Value *v, Tensor *out)
     Slot *s = ready_slot(m, v), made = {0};
     if (!s)
         return error_set(m->err, "output %s has no value", v->name);
-    if (!make_room(m, &made, v, type_now(m, v, &s->tensor), constant_store(v->type->dtype)))
+    if (s->tensor.store == DT_STRING) {
+        *out = (Tensor){.store = DT_STRING, .count = 1, .data = xstrdup(s->tensor.string)};
+        return true;
+    }
+    bool tensor = v->type->kind != TY_LIST && v->type->kind != TY_DICT;
+    Type whole = type_tensor(tensor ? v->type->dtype : s->tensor.store, s->tensor.rank, s->tensor.dim);
+    if (!make_room(m, &made, v, &whole, constant_store(whole.dtype)))
         return false;
     tensor_move(&made.tensor, 0, &s->tensor, 0, s->tensor.count);
     *out = made.tensor;

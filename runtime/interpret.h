@@ -16,7 +16,8 @@ typedef struct InterpretOptions {
 
 /* Runs f, which func_verify has passed. param[i] is stored in the element type of parameter i, in a shape
  * that fits it; states among them are changed in place. Fills output[0 .. f->outputs), each of its declared
- * element type with memory of its own, to be freed by the caller (`data`), also after an error. Values and
+ * element type with memory of its own, to be freed by the caller (`data`), also after an error: a list is
+ * a tensor of all its elements, a dictionary one of its values. Values and
  * ops of f are marked while it runs: one run of a function at a time. */
 MUST_USE bool interpret(Func *f, Tensor *param, Tensor *output, const BlobResolver *blobs,
                         const InterpretOptions *options, Error *err);

@@ -132,6 +132,39 @@ static Cm__ArrayFeatureType *encode_array(Arena *a, const Func *f, const Value *
     return t;
 }
 
+/* What a classifier gives: the class, and a dictionary by class. */
+static bool encode_class(Arena *a, const Type *t, Cm__FeatureType *out)
+{
+    bool dict = t->kind == TY_DICT;
+    const Type *class = dict ? t->element[0] : t;
+    bool text = class->dtype == DT_STRING;
+    if (class->kind != TY_TENSOR || class->rank || !(text || class->dtype == DT_INT64))
+        return false;
+    Cm__StringFeatureType *string = arena_new(a, Cm__StringFeatureType);
+    Cm__Int64FeatureType *whole = arena_new(a, Cm__Int64FeatureType);
+    cm__string_feature_type__init(string);
+    cm__int64_feature_type__init(whole);
+    if (!dict) {
+        out->type_case = text ? CM__FEATURE_TYPE__TYPE_STRING_TYPE : CM__FEATURE_TYPE__TYPE_INT64_TYPE;
+        if (text)
+            out->stringtype = string;
+        else
+            out->int64type = whole;
+        return true;
+    }
+    Cm__DictionaryFeatureType *d = arena_new(a, Cm__DictionaryFeatureType);
+    cm__dictionary_feature_type__init(d);
+    d->key_type_case = text ? CM__DICTIONARY_FEATURE_TYPE__KEY_TYPE_STRING_KEY_TYPE
+                            : CM__DICTIONARY_FEATURE_TYPE__KEY_TYPE_INT64_KEY_TYPE;
+    if (text)
+        d->stringkeytype = string;
+    else
+        d->int64keytype = whole;
+    out->type_case = CM__FEATURE_TYPE__TYPE_DICTIONARY_TYPE;
+    out->dictionarytype = d;
+    return true;
+}
+
 static Cm__FeatureDescription *encode_feature(Arena *a, const Func *f, const Value *v, bool input)
 {
     Cm__FeatureDescription *d = arena_new(a, Cm__FeatureDescription);
@@ -139,6 +172,8 @@ static Cm__FeatureDescription *encode_feature(Arena *a, const Func *f, const Val
     d->name = same(a, v->name);
     d->type = arena_new(a, Cm__FeatureType);
     cm__feature_type__init(d->type);
+    if (!input && encode_class(a, v->type, d->type))
+        return d;
     Cm__ArrayFeatureType *array = encode_array(a, f, v, input);
     if (v->type->kind == TY_STATE) {
         d->type->type_case = CM__FEATURE_TYPE__TYPE_STATE_TYPE;
@@ -157,6 +192,18 @@ typedef struct Features {
     size_t ins, outs, states;
 } Features;
 
+/* The names of a classifier's class and its dictionary. */
+static void name_predictions(Arena *a, const Func *f, Cm__ModelDescription *d)
+{
+    for (int i = 0; i < f->outputs; i++) {
+        const Value *v = f->output[i];
+        if (v->type->kind == TY_DICT)
+            d->predictedprobabilitiesname = same(a, v->name);
+        else if (v->def && v->def->code == OP_CLASSIFY)
+            d->predictedfeaturename = same(a, v->name);
+    }
+}
+
 static bool encode_features(Arena *a, const Func *f, Features *to, Error *err)
 {
     to->in = arena_many(a, (size_t)f->params, Cm__FeatureDescription *);
@@ -165,7 +212,9 @@ static bool encode_features(Arena *a, const Func *f, Features *to, Error *err)
     for (int i = 0; i < f->params + f->outputs; i++) {
         bool input = i < f->params;
         const Value *v = input ? f->param[i] : f->output[i - f->params];
-        if (v->type->kind != TY_STATE &&
+        Cm__FeatureType class;
+        bool classified = !input && encode_class(a, v->type, &class);
+        if (v->type->kind != TY_STATE && !classified &&
             (v->type->kind != TY_TENSOR || !encode_feature_dtype(v->type->dtype)))
             return error_set(err,
                              "%s: %s is of type %s; inputs and outputs of a Core ML model are int32, fp16, "
@@ -212,6 +261,7 @@ static bool describe_functions(Arena *a, const Module *m, Cm__ModelDescription *
         d->n_output = of.outs;
         d->state = of.state;
         d->n_state = of.states;
+        name_predictions(a, m->func[0], d);
         return true;
     }
     d->functions = arena_many(a, (size_t)m->funcs, Cm__FunctionDescription *);

@@ -416,6 +416,10 @@ static bool run_program(Session *s, Error *err)
 
 static void print_values(const char *name, const Tensor *t)
 {
+    if (t->store == DT_STRING) {
+        printf("%s string\n    %s\n", name, t->string);
+        return;
+    }
     Type type = type_tensor(t->store, t->rank, t->dim);
     Text out = {0};
     type_print(&out, &type);
@@ -434,6 +438,10 @@ static void print_values(const char *name, const Tensor *t)
 
 static void print_summary(const char *name, const Tensor *t)
 {
+    if (t->store == DT_STRING) {
+        printf("%s string is \"%s\"\n", name, t->string);
+        return;
+    }
     Type type = type_tensor(t->store, t->rank, t->dim);
     Text out = {0};
     double least = INFINITY, most = -INFINITY, sum = 0;
@@ -464,6 +472,8 @@ static bool write_array(const char *name, const Tensor *t, Error *err)
         size_t n = strcspn(item, "=");
         if (strlen(name) != n || memcmp(item, name, n) != 0)
             continue;
+        if (t->store == DT_STRING)
+            return error_set(err, "--out %.100s: it is a string, which --print shows", name);
         /* numpy has no bf16 and nothing below 8 bits */
         Type type = type_tensor(t->store == DT_BF16 ? DT_FP32 : t->store, t->rank, t->dim);
         Tensor copy;
