@@ -78,6 +78,10 @@ ${CC:-cc} -std=c11 -O1 -D_GNU_SOURCE -I. tests/support/macho.c base/arena.c base
 # shellcheck disable=SC2046
 sh scripts/macos-imports.sh $(programs_of "$build") || die "an import is not in packaging/macos/imports.txt"
 
+# What makes a Mac fast, and is not compiled elsewhere: threads on the fast cores, and Accelerate by its name.
+$NM -u "$build/anerun" | grep -q '_pthread_set_qos_class_self_np$' || die "no thread asks for fast cores"
+grep -q /Accelerate.framework/Accelerate "$build/anerun" || die "nothing looks for Accelerate"
+
 # The check itself: an import of the system that isn't listed, and one of a library's that has no stub.
 seed() # NAME CALL LIBRARY [OPTION]: the linker's exit status
 {
