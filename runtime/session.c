@@ -7,7 +7,8 @@
 
 struct Session {
     Package *package;
-    Device *device, *ane; /* ane NULL: none */
+    Device *device, *ane;           /* ane NULL: none */
+    void (*told)(const Error *why); /* NULL: what fails on ane is an error */
     const Plan *plan;
     const Trace *trace;
     void **state;           /* one per plan state */
@@ -52,6 +53,18 @@ void session_free(Session *s)
 void session_use_ane(Session *s, Device *ane)
 {
     s->ane = ane;
+    s->told = NULL;
+}
+
+void session_try_ane(Session *s, Device *ane, void (*told)(const Error *why))
+{
+    s->ane = ane;
+    s->told = told;
+}
+
+bool session_uses_ane(const Session *s)
+{
+    return s->ane != NULL;
 }
 
 void session_trace(Session *s, const Trace *trace)
@@ -98,6 +111,11 @@ static Stage *get_stage(Session *s, const Entry *e, Error *err)
     Stage **slot = &s->stage[e - s->plan->entry];
     if (!*slot)
         *slot = stage_new(s->package, s->device, s->ane, e, s->state, err);
+    if (!*slot && s->ane && s->told) {
+        s->told(err);
+        s->ane = NULL;
+        *slot = stage_new(s->package, s->device, NULL, e, s->state, err);
+    }
     return *slot;
 }
 

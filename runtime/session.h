@@ -15,6 +15,11 @@ void session_free(Session *s); /* NULL is allowed */
 /* Programs that are meant for the Neural Engine run on `ane` from now on, which must outlive the session; to
  * be said before the first prefill. */
 void session_use_ane(Session *s, Device *ane);
+/* The same; but where a program cannot be made ready there, `told` learns why, and from then on all run on
+ * the CPU device. */
+void session_try_ane(Session *s, Device *ane, void (*told)(const Error *why));
+/* Whether they run there still. */
+bool session_uses_ane(const Session *s);
 
 /* Every step of every later run goes to `trace`, which must outlive the session; NULL: none. */
 void session_trace(Session *s, const Trace *trace);

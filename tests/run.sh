@@ -381,7 +381,10 @@ fi
 ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}exitcode=99:print_legend=0
 UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}print_stacktrace=1:exitcode=99
 ANEC_TEST_DATA=${ANEC_TEST_DATA:-../shared/data}
-export ASAN_OPTIONS UBSAN_OPTIONS ANEC_TEST_DATA
+# What tests expect is the CPU's, to the bit.
+ANEC_DEVICE=
+[ "$(uname -s)" = Darwin ] && ANEC_DEVICE=cpu
+export ASAN_OPTIONS UBSAN_OPTIONS ANEC_TEST_DATA ANEC_DEVICE
 
 i=0
 while [ "$i" -lt "$jobs" ]; do

@@ -58,5 +58,7 @@ if [ "$(uname -s)" != Darwin ]; then
         anerun "$T/made.pkg" --prompt a --device ane
     check_error "anerun: a Neural Engine is required" 1 "no Neural Engine here" \
         anerun "$T/made.pkg" --prompt a --require ane
+    check_error "anerun: the environment asks for it" 1 "no Neural Engine here" \
+        env ANEC_DEVICE=ane anerun "$T/made.pkg" --prompt a
 fi
 finish

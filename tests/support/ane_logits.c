@@ -1,5 +1,7 @@
-/* ane_logits PACKAGE IDS: prefills the ids ("1,2,3") on the CPU device and through the driver of the Neural
- * Engine over its stand-in, then decodes eight greedy tokens on both; exit status 1 where a logit differs. */
+/* ane_logits PACKAGE IDS [CALL]: prefills the ids ("1,2,3") on the CPU device and through the driver of the
+ * Neural Engine over its stand-in, then decodes eight greedy tokens on both; exit status 1 where a logit
+ * differs. Where the stand-in is told to fail a CALL ("compile"), all must run on the CPU device in the end.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,11 @@ static int32_t likeliest(const float *row, int vocab)
     return best;
 }
 
+static void tell(const Error *why)
+{
+    printf("the CPU takes over: %s\n", why->text);
+}
+
 static bool run(Session *s, int32_t *ids, int count, int32_t *out, float *last, Error *err)
 {
     const float *logits =
@@ -45,7 +52,13 @@ int main(int argc, char **argv)
     int32_t ids[MOST], out[2][TOKENS];
     float *last[2];
     int count = 0;
-    char *end = argc == 3 ? argv[2] : NULL;
+    bool fails = argc > 3, on_engine = false;
+    if (fails) {
+        standin.fail = argv[3];
+        standin.fail_times = 1000;
+        standin.fail_text = "InvalidMILProgram";
+    }
+    char *end = argc >= 3 ? argv[2] : NULL;
     for (; end && *end && count < MOST; end += *end == ',')
         ids[count++] = (int32_t)strtol(end, &end, 10);
     Package *p = count ? package_open(argv[1], NULL, NULL, &err) : NULL;
@@ -57,10 +70,13 @@ int main(int argc, char **argv)
         if (!s)
             return fault("session", &err);
         last[i] = calloc((size_t)session_vocab(s), sizeof *last[i]);
-        if (i == 1)
+        if (i == 1 && fails)
+            session_try_ane(s, ane, tell);
+        else if (i == 1)
             session_use_ane(s, ane);
         if (!last[i] || !run(s, ids, count, out[i], last[i], &err))
             return fault(i ? "by the driver" : "on the CPU", &err);
+        on_engine = session_uses_ane(s);
         session_free(s);
     }
     int vocab = package_manifest(p)->plan.model.vocab;
@@ -73,5 +89,8 @@ int main(int argc, char **argv)
     free(last[1]);
     printf("%d programs compiled, %d evaluated, %d objects left%s%s\n", standin.compiles, standin.evaluations,
            standin.live, *standin.complaint ? ", " : "", standin.complaint);
-    return same && standin.evaluations && !standin.live && !*standin.complaint ? 0 : 1;
+    return same && on_engine == !fails && !standin.evaluations == fails && !standin.live &&
+                   !*standin.complaint
+               ? 0
+               : 1;
 }

@@ -30,8 +30,7 @@ typedef struct Options {
     bool greedy, ignore_eos, stats, trace, strict, tokenize, chat, show_prompt, help, version, quiet;
 } Options;
 
-static Options opt = {.device = "auto",
-                      .numerics = "fp32",
+static Options opt = {.numerics = "fp32",
                       .tokens = 256,
                       .top_k = 40,
                       .seed = -1,
@@ -409,7 +408,7 @@ static int write_text(Session *s, const Device *device, const Device *ane, const
     }
     print_end(s, &stats);
     if (opt.stats)
-        print_stats(device, ane, &stats, so.seed);
+        print_stats(device, session_uses_ane(s) ? ane : NULL, &stats, so.seed);
     return interrupted ? 130 : 0;
 }
 
@@ -460,6 +459,17 @@ static int run_prompt(Session *s, const Device *device, const Device *ane, const
     return status;
 }
 
+static void say_cpu(const Error *why)
+{
+    if (!opt.quiet)
+        fprintf(stderr, "anerun: note: the prefill runs on the CPU: %s\n", why->text);
+}
+
+static bool must_use_ane(void)
+{
+    return opt.require || strcmp(opt.device, "ane") == 0;
+}
+
 static bool models_engine(void)
 {
     return strcmp(opt.numerics, "ane") == 0;
@@ -475,11 +485,10 @@ static bool open_ane(Device **ane, Error *err)
     *ane = ane_device_open(NULL, err);
     if (*ane)
         return true;
-    if (opt.require || strcmp(opt.device, "ane") == 0)
+    if (must_use_ane())
         return error_prefix(err, "--%s ane", opt.require ? "require" : "device");
 #ifdef __APPLE__
-    if (!opt.quiet)
-        fprintf(stderr, "anerun: note: the prefill runs on the CPU: %s\n", err->text);
+    say_cpu(err);
 #endif
     return true;
 }
@@ -491,7 +500,10 @@ static int run(Package *package, Device *device, Device *ane, Device *model)
     Session *s = session_new(package, device, &err);
     if (!s)
         return fail(&err);
-    session_use_ane(s, model ? model : ane);
+    if (model || must_use_ane())
+        session_use_ane(s, model ? model : ane);
+    else
+        session_try_ane(s, ane, say_cpu);
     if (opt.trace)
         session_trace(s, tracing_begin(&tracing, (int)opt.threads));
     int status = opt.ids                    ? run_ids(s)
@@ -540,6 +552,10 @@ static bool check_options(Error *err)
         return error_set(err, "%s needs --ids", opt.logits ? "--logits" : "--expect");
     if (opt.prefill_only >= 0 && !opt.ids)
         return error_set(err, "--prefill-only needs --ids");
+    if (!opt.device) {
+        const char *usual = opt.require || models_engine() ? NULL : getenv("ANEC_DEVICE");
+        opt.device = usual && *usual ? usual : "auto";
+    }
     if (strcmp(opt.device, "auto") != 0 && strcmp(opt.device, "ane") != 0 && strcmp(opt.device, "cpu") != 0)
         return error_set(err, "--device: \"%s\" is not auto, ane or cpu", opt.device);
     if (strcmp(opt.numerics, "fp32") != 0 && !models_engine())
