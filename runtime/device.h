@@ -128,4 +128,16 @@ MUST_USE Device *cpu_device_open(const DeviceOptions *options, Error *err); /* N
  * (runtime/ane/objc.h). Fails where there is none, saying why. */
 MUST_USE Device *ane_device_open(const char *library, Error *err);
 
+enum { ANE_SECONDS = 30 }; /* a usual time limit: healthy calls take milliseconds */
+
+typedef struct AneOptions {
+    const char *library;
+    int compiles;   /* the most compilations of this process; 0: 110 */
+    int resident;   /* the most programs loaded at a time; 0: as many as the engine takes */
+    double seconds; /* after which a call has failed, and the device with it; compiling may take ten times as
+                     * long; 0: never */
+} AneOptions;
+
+MUST_USE Device *ane_device_open_as(const AneOptions *options, Error *err);
+
 #endif

@@ -164,15 +164,27 @@ static bool run(Kernel *kernel, const PortData *data, const Trace *trace, Error 
 
 static void close_device(Device *device)
 {
-    free(device);
+    AneDevice *d = (AneDevice *)device;
+    if (ane_engine_is_stuck(&d->engine))
+        return; /* the call that hangs still works with it */
+    ane_engine_close(&d->engine);
+    free(d);
 }
 
 Device *ane_device_open(const char *library, Error *err)
 {
+    return ane_device_open_as(&(AneOptions){.library = library, .seconds = ANE_SECONDS}, err);
+}
+
+Device *ane_device_open_as(const AneOptions *options, Error *err)
+{
     AneDevice *d = xcalloc(1, sizeof *d);
+    d->engine = (AneEngine){.compile_limit = options->compiles,
+                            .load_limit = options->resident,
+                            .time_limit = options->seconds};
     d->base =
         (Device){"ane", "Apple Neural Engine, by the private framework", compile, run, release, close_device};
-    if (apple_open(&d->engine.apple, library, err))
+    if (apple_open(&d->engine.apple, options->library, err))
         return &d->base;
     free(d);
     return NULL;

@@ -1,4 +1,4 @@
-/* Inside a program: what program.c shares with special.c. */
+/* Inside a program: what program.c shares with special.c and budget.c. */
 #ifndef RUNTIME_ANE_INSIDE_H
 #define RUNTIME_ANE_INSIDE_H
 
@@ -12,7 +12,9 @@ struct AneProgram {
     int users;
     char *folder, *mil;
     Id model, request;
-    bool loaded;
+    bool compiled, loaded;
+    bool transient; /* the last call failed, but may not the next time */
+    uint64_t used;  /* when, by e->clock */
     AnePort *input, *output; /* copies; the names are not kept */
     int inputs, outputs;
     size_t surface_unit;
@@ -23,6 +25,7 @@ struct AneProgram {
 /* @{}, which the caller releases: nil crashes. */
 CF ane_no_options(const Apple *a);
 MUST_USE bool ane_load(AneProgram *p, Error *err);
+MUST_USE bool ane_unload(AneProgram *p, Error *err);
 /* Into the folder that the compiler reads. */
 MUST_USE bool ane_write_file(const AneProgram *p, const AneFile *f, Error *err);
 /* An autoreleased request over the program's surfaces; NULL with err set. weights and statistics may be NULL.

@@ -1,4 +1,4 @@
-#include "runtime/ane/inside.h"
+#include "runtime/ane/budget.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "runtime/ane/failure.h"
 
-enum { PATH = 1024, TRIES = 6, FIRST_WAIT_MS = 100 };
+enum { PATH = 1024, TRIES = 6, FIRST_WAIT_MS = 100, COMPILE_PATIENCE = 10 };
 
 static void wait_ms(long ms)
 {
@@ -121,43 +121,127 @@ static bool make_model(AneProgram *p, const AneSource *s, Error *err)
            error_set(err, "the framework gives the program no identifier");
 }
 
+/* ---- calls that may fail for a while, or never come back ---- */
+
+/* One call on the watchdog's thread, where there is a time limit; so many times as long. */
+static bool guarded(AneProgram *p, const char *step, double factor, bool (*call)(void *, Error *), Error *err)
+{
+    AneEngine *e = p->engine;
+    p->transient = false;
+    if (e->time_limit <= 0)
+        return call(p, err);
+    if (!e->watch && !(e->watch = watch_open(err)))
+        return false;
+    return watch_call(e->watch, e->time_limit * factor, call, p, err) ||
+           (watch_is_stuck(e->watch) && error_prefix(err, "%s", step));
+}
+
+/* Pools belong to a thread: what a call leaves behind is told before its pool goes. */
+static bool finish(AneProgram *p, bool ok, Id failure, const char *step, void *pool, Error *err)
+{
+    const Apple *a = &p->engine->apple;
+    p->transient = !ok && failure_is_transient(a, failure);
+    if (!ok)
+        failure_tell(a, failure, step, err);
+    a->objc_autoreleasePoolPop(pool);
+    return ok;
+}
+
+static bool exists_once(void *program, Error *err)
+{
+    AneProgram *p = program;
+    const Apple *a = &p->engine->apple;
+    void *pool = a->objc_autoreleasePoolPush();
+    p->compiled = model_is_compiled(a, p->model);
+    return finish(p, true, NULL, NULL, pool, err);
+}
+
+static bool compile_once(void *program, Error *err)
+{
+    AneProgram *p = program;
+    const Apple *a = &p->engine->apple;
+    void *pool = a->objc_autoreleasePoolPush();
+    CF options = ane_no_options(a);
+    Id failure = NULL;
+    bool ok = model_compile(a, p->model, ANE_QOS, (Id)(uintptr_t)options, &failure);
+    cf_release(a, options);
+    return finish(p, ok, failure, "compiling", pool, err);
+}
+
+static bool load_once(void *program, Error *err)
+{
+    AneProgram *p = program;
+    const Apple *a = &p->engine->apple;
+    void *pool = a->objc_autoreleasePoolPush();
+    CF options = ane_no_options(a);
+    Id failure = NULL;
+    bool ok = model_load(a, p->model, ANE_QOS, (Id)(uintptr_t)options, &failure);
+    cf_release(a, options);
+    return finish(p, ok, failure, "loading", pool, err);
+}
+
+static bool unload_once(void *program, Error *err)
+{
+    AneProgram *p = program;
+    const Apple *a = &p->engine->apple;
+    void *pool = a->objc_autoreleasePoolPush();
+    Id failure = NULL;
+    bool ok = model_unload(a, p->model, ANE_QOS, &failure);
+    return finish(p, ok, failure, "unloading", pool, err);
+}
+
+static bool evaluate_once(void *program, Error *err)
+{
+    AneProgram *p = program;
+    const Apple *a = &p->engine->apple;
+    void *pool = a->objc_autoreleasePoolPush();
+    CF options = ane_no_options(a);
+    Id failure = NULL;
+    bool ok = model_evaluate(a, p->model, ANE_QOS, (Id)(uintptr_t)options, p->request, &failure);
+    cf_release(a, options);
+    return finish(p, ok, failure, "evaluating", pool, err);
+}
+
 /* ---- compile and load ---- */
 
 static bool compile(AneProgram *p, Error *err)
 {
-    AneEngine *e = p->engine;
-    const Apple *a = &e->apple;
-    if (model_is_compiled(a, p->model))
+    if (!guarded(p, "asking for the compiled program", 1, exists_once, err))
+        return false;
+    if (p->compiled)
         return true; /* costs nothing of the process's budget */
-    if (e->compiles >= ANE_COMPILE_LIMIT)
-        return error_set(err,
-                         "this process has compiled %d programs, and the system allows few more: "
-                         "start it again, or compile for fewer buckets",
-                         e->compiles);
-    CF options = ane_no_options(a);
-    Id failure = NULL;
-    e->compiles++;
-    bool ok = model_compile(a, p->model, ANE_QOS, (Id)(uintptr_t)options, &failure);
-    cf_release(a, options);
-    return ok || failure_tell(a, failure, "compiling", err);
+    return budget_compile(p->engine, err) &&
+           guarded(p, "compiling", COMPILE_PATIENCE, compile_once, err);
 }
 
-/* Once more after any failure, and with growing pauses while the engine is busy. */
+/* Once more after any failure. While the engine is busy, one program of ours after the other makes room, and
+ * where there is none, pauses grow. */
 bool ane_load(AneProgram *p, Error *err)
 {
-    const Apple *a = &p->engine->apple;
-    CF options = ane_no_options(a);
-    Id failure = NULL;
+    AneEngine *e = p->engine;
     long wait = FIRST_WAIT_MS;
-    for (int i = 0; i < TRIES && !p->loaded; i++, wait *= 2) {
-        failure = NULL;
-        p->loaded = model_load(a, p->model, ANE_QOS, (Id)(uintptr_t)options, &failure);
-        if (p->loaded || (i > 0 && !failure_is_transient(a, failure)))
+    budget_make_room(e, p);
+    budget_touch(p);
+    for (int i = 0; i < TRIES && !p->loaded; i++) {
+        p->loaded = guarded(p, "loading", 1, load_once, err);
+        e->loaded += p->loaded;
+        if (p->loaded || watch_is_stuck(e->watch) || (i > 0 && !p->transient))
             break;
+        if (p->transient && budget_unload_one(e, p))
+            continue;
         wait_ms(wait);
+        wait *= 2;
     }
-    cf_release(a, options);
-    return p->loaded || failure_tell(a, failure, "loading", err);
+    return p->loaded;
+}
+
+bool ane_unload(AneProgram *p, Error *err)
+{
+    if (!p->loaded || !guarded(p, "unloading", 1, unload_once, err))
+        return false;
+    p->loaded = false;
+    p->engine->loaded--;
+    return true;
 }
 
 /* ---- surfaces and request ---- */
@@ -230,15 +314,16 @@ static void free_program(AneProgram *p)
 {
     const Apple *a = &p->engine->apple;
     Error ignored;
-    Id failure = NULL;
+    if (watch_is_stuck(p->engine->watch))
+        return; /* the call that hangs still works with it */
     for (int i = 0; i < p->inputs; i++)
         surface_close(a, &p->in[i]);
     for (int i = 0; i < p->outputs; i++)
         surface_close(a, &p->out[i]);
     if (p->request)
         a->objc_release(p->request);
-    if (p->loaded)
-        (void)model_unload(a, p->model, ANE_QOS, &failure);
+    for (int i = 0; i < 2 && p->loaded; i++)
+        (void)!ane_unload(p, &ignored);
     if (p->model)
         a->objc_release(p->model);
     if (p->folder && file_exists(p->folder))
@@ -297,29 +382,35 @@ void ane_program_close(AneProgram *p)
         return;
     const Apple *a = &p->engine->apple;
     void *pool = a->objc_autoreleasePoolPush();
-    HASH_DEL(p->engine->program, p);
+    if (!watch_is_stuck(p->engine->watch))
+        HASH_DEL(p->engine->program, p);
     free_program(p);
     a->objc_autoreleasePoolPop(pool);
+}
+
+bool ane_engine_is_stuck(const AneEngine *e)
+{
+    return watch_is_stuck(e->watch);
+}
+
+void ane_engine_close(AneEngine *e)
+{
+    watch_close(e->watch);
 }
 
 /* ---- evaluate ---- */
 
 static bool evaluate(AneProgram *p, Error *err)
 {
-    const Apple *a = &p->engine->apple;
-    CF options = ane_no_options(a);
-    Id failure = NULL;
-    bool ok = false;
     long wait = FIRST_WAIT_MS;
-    for (int i = 0; i < TRIES; i++, wait *= 2) {
-        failure = NULL;
-        ok = model_evaluate(a, p->model, ANE_QOS, (Id)(uintptr_t)options, p->request, &failure);
-        if (ok || !failure_is_transient(a, failure))
+    bool ok = false;
+    for (int i = 0; i < TRIES && !ok; i++, wait *= 2) {
+        ok = guarded(p, "evaluating", 1, evaluate_once, err);
+        if (ok || !p->transient)
             break;
         wait_ms(wait);
     }
-    cf_release(a, options);
-    return ok || failure_tell(a, failure, "evaluating", err);
+    return ok;
 }
 
 bool ane_program_write(AneProgram *p, const void *const *input, Error *err)
@@ -342,7 +433,8 @@ bool ane_program_evaluate(AneProgram *p, AneEvaluation *how, Error *err)
 {
     const Apple *a = &p->engine->apple;
     void *pool = a->objc_autoreleasePoolPush();
-    bool ok = how ? ane_evaluate_as(p, how, err) : evaluate(p, err);
+    budget_touch(p);
+    bool ok = (p->loaded || ane_load(p, err)) && (how ? ane_evaluate_as(p, how, err) : evaluate(p, err));
     a->objc_autoreleasePoolPop(pool);
     return ok;
 }

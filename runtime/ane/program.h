@@ -6,16 +6,29 @@
 #include <uthash.h>
 
 #include "runtime/ane/foundation.h"
+#include "runtime/ane/watch.h"
 
 typedef struct AneProgram AneProgram;
 
 typedef struct AneEngine {
     Apple apple;
-    int compiles;        /* by this process: the daemon allows a process some 110 (docs/ane.md) */
+    /* What the process may do (profiles/). */
+    int compile_limit; /* 0: ANE_COMPILE_LIMIT */
+    int load_limit;    /* programs at a time; 0: as many as the engine takes */
+    double time_limit; /* seconds of a call, ten times as many of a compilation; 0: no limit */
+    int compiles;      /* so far */
+    int loaded;
+    bool exhausted; /* a compilation was refused because of compile_limit */
+    uint64_t clock; /* counts uses of programs */
+    Watch *watch;
     AneProgram *program; /* hash by identifier: two programs of one text would share a folder */
 } AneEngine;
 
 enum { ANE_COMPILE_LIMIT = 110, ANE_QOS = 21 };
+
+/* Whether a call did not come back in time: nothing runs any more, and what is open stays. */
+bool ane_engine_is_stuck(const AneEngine *e);
+void ane_engine_close(AneEngine *e); /* after its programs */
 
 /* A weight file, as its BLOBFILE constants call it. */
 typedef struct AneFile {

@@ -104,10 +104,7 @@ bool ane_program_swap(AneProgram *p, const AneFile *file, Error *err)
 {
     const Apple *a = &p->engine->apple;
     void *pool = a->objc_autoreleasePoolPush();
-    Id failure = NULL;
-    bool ok = model_unload(a, p->model, ANE_QOS, &failure) || failure_tell(a, failure, "unloading", err);
-    p->loaded = p->loaded && !ok;
-    ok = ok && ane_write_file(p, file, err) && ane_load(p, err);
+    bool ok = (!p->loaded || ane_unload(p, err)) && ane_write_file(p, file, err) && ane_load(p, err);
     a->objc_autoreleasePoolPop(pool);
     return ok;
 }

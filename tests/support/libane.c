@@ -77,6 +77,8 @@ static Id model_identifier(Id self, Sel selector)
 
 static bool model_exists(Id self, Sel selector)
 {
+    if (standin_fails("exists"))
+        return false;
     self->compiled |= standin.known;
     return standin.known;
 }
@@ -264,6 +266,8 @@ static bool model_load(Id self, Sel selector, unsigned qos, Id options, Id *erro
         standin_complain("a model is loaded that is not compiled, or twice");
     if (standin_fails("load"))
         return give_error(error, NULL);
+    if (standin.room && standin.loaded >= standin.room)
+        return give_error(error, "ANEProgramCreate() Failed with status=0x5 : no resources");
     if (!self->func && !parse(self)) /* the system knew it */
         return give_error(error, "InvalidMILProgram");
     bool again = self->kernel;
@@ -280,6 +284,7 @@ static bool model_load(Id self, Sel selector, unsigned qos, Id options, Id *erro
     behaviour_pass(behaviour()->load_ms * 1e3);
     self->loaded = true;
     standin.loads++;
+    standin.loaded++;
     return true;
 }
 
@@ -288,6 +293,10 @@ static bool model_unload(Id self, Sel selector, unsigned qos, Id *error)
     if (!self->loaded)
         standin_complain("a model is unloaded that is not loaded");
     expect_text(self);
+    if (standin_fails("unload"))
+        return give_error(error, NULL);
+    standin.loaded -= self->loaded;
+    standin.unloads++;
     self->loaded = false;
     return true;
 }

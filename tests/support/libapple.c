@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "runtime/eval/engine.h"
@@ -17,8 +18,7 @@ Standin standin;
 
 void standin_reset(void)
 {
-    int live = standin.live;
-    standin = (Standin){.live = live};
+    standin = (Standin){.live = standin.live, .loaded = standin.loaded};
 }
 
 void standin_complain(const char *fmt, ...)
@@ -49,7 +49,13 @@ bool standin_fails(const char *what)
 {
     if (!standin.fail || strcmp(standin.fail, what) != 0 || standin.fail_times <= 0)
         return false;
+    if (standin.fail_after > 0) {
+        standin.fail_after--;
+        return false;
+    }
     standin.fail_times--;
+    while (standin.hangs)
+        sleep(1);
     return true;
 }
 

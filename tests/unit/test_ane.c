@@ -1,7 +1,11 @@
 /* The driver of the Neural Engine against the stand-in of tests/support/libane.h. Nothing here has met a real
  * one. */
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/arena.h"
 #include "base/half.h"
 #include "frontend/mil/mil.h"
 #include "runtime/ane/program.h"
@@ -36,6 +40,7 @@ typedef struct Fixture {
     Device *device;
     Module *module;
     Kernel *kernel;
+    char *text;
     Error err;
 } Fixture;
 
@@ -160,6 +165,9 @@ static void test_failures(void)
     test_failure("load", 2, "Failed with status=0x50", "loading failed");
     test_failure("surface", 1, NULL, "no memory for a surface");
     test_failure("request", 1, NULL, "makes no request");
+    test_failure("unload", 1, NULL, NULL);
+    test_failure("unload", 1, busy, NULL);
+    test_failure("exists", 1, NULL, NULL);
     test_failure("evaluate", 2, busy, NULL);
     test_failure("evaluate", 1, "Failed with status=0x1d : Program Inference error",
                  "differ from the program's");
@@ -196,34 +204,134 @@ static void test_encodings(void)
     test_encoding("B36@0:8I16@20d28", false);
 }
 
-/* The process's budget ends with a message, not with a crash. */
-static void test_budget(void)
+/* ---- budget ---- */
+
+/* Program number n: any difference makes another program. */
+static char *text_of(int n, char *text, size_t size)
 {
-    Fixture f;
-    Error err;
+    snprintf(text, size, "%s", mil);
+    char *number = strstr(text, "3505.4.1");
+    memcpy(number, "36", 2);
+    number[2] = (char)('0' + n / 100);
+    number[3] = (char)('0' + n / 10 % 10);
+    number[5] = (char)('0' + n % 10);
+    return text;
+}
+
+static void start_as(Fixture *f, const AneOptions *options, int n)
+{
+    char *text = xmalloc(sizeof mil);
+    Source source = {"test.mil", text_of(n, text, sizeof mil), strlen(mil)};
+    Diags diags = {.out = stderr};
+    f->text = text;
+    f->module = mil_read(&source, &diags);
+    f->device = f->device ? f->device : ane_device_open_as(options, &f->err);
+    f->kernel = f->device && f->module
+                    ? device_compile(f->device, module_find(f->module, "main"), NULL, &f->err)
+                    : NULL;
+}
+
+static void stop_but_device(Fixture *f)
+{
+    kernel_release(f->kernel);
+    module_free(f->module);
+    free(f->text);
+}
+
+/* The process's budget ends with a message, not with a crash. */
+static void test_budget(int limit, int wanted)
+{
+    Fixture first = {0}, f;
+    AneOptions options = {.library = "", .compiles = limit};
     standin_reset();
-    start(&f);
+    start_as(&first, &options, 0);
     int made = 1;
-    for (; made < 200; made++) {
-        char text[sizeof mil + 8];
-        snprintf(text, sizeof text, "%s", mil);
-        char *number = strstr(text, "3505.4.1"); /* any difference makes another program */
-        memcpy(number, "36", 2);
-        number[2] = (char)('0' + made / 100);
-        number[3] = (char)('0' + made / 10 % 10);
-        number[5] = (char)('0' + made % 10);
-        Source source = {"test.mil", text, strlen(text)};
-        Diags diags = {.out = stderr};
-        Module *m = mil_read(&source, &diags);
-        Kernel *k = m ? device_compile(f.device, module_find(m, "main"), NULL, &err) : NULL;
-        kernel_release(k);
-        module_free(m);
-        if (!k)
-            break;
+    for (bool ok = true; ok && made < 200; made += ok) {
+        f = (Fixture){.device = first.device};
+        start_as(&f, &options, made);
+        ok = f.kernel;
+        stop_but_device(&f);
     }
-    CHECK_TOLD(made == 110 && strstr(err.text, "has compiled 110 programs"), "%d: %s", made, err.text);
-    stop(&f);
+    char message[64];
+    snprintf(message, sizeof message, "has compiled %d programs", wanted);
+    CHECK_TOLD(made == wanted && strstr(f.err.text, message), "%d: %s", made, f.err.text);
+    CHECK_TOLD(standin.compiles == wanted, "%d compiles", standin.compiles);
+    CHECK_TOLD(run(&first), "what is there goes on: %s", first.err.text);
+    stop_but_device(&first);
+    device_close(first.device);
     check_clean("budget");
+}
+
+/* Five programs where two have room: the one that was used longest ago goes, and comes back when it runs.
+ * `told`: the driver knows of the two; else the engine says that it has no resources. */
+static void test_room(bool told)
+{
+    enum { MANY = 5 };
+    Fixture f[MANY] = {{0}};
+    AneOptions options = {.library = "", .resident = told ? 2 : 0};
+    standin_reset();
+    standin.room = 2;
+    for (int i = 0; i < MANY; i++) {
+        f[i].device = f[0].device;
+        start_as(&f[i], &options, i);
+        CHECK_TOLD(f[i].kernel && standin.loaded <= 2, "%d of %d loaded: %s", standin.loaded, i + 1,
+                   f[i].err.text);
+    }
+    int loads = standin.loads;
+    CHECK_TOLD(f[4].kernel && run(&f[4]) && run(&f[3]) && standin.loads == loads, "the last two stay: %s",
+               f[3].err.text);
+    CHECK(f[0].kernel && run(&f[0]) && run(&f[3]) && standin.loads == loads + 1); /* 4 has gone, not 3 */
+    for (int i = 0; i < MANY; i++)
+        CHECK_TOLD(f[i].kernel && run(&f[i]), "%d: %s", i, f[i].err.text);
+    CHECK_TOLD(standin.compiles == MANY, "%d compiles", standin.compiles);
+    for (int i = 0; i < MANY; i++)
+        stop_but_device(&f[i]);
+    device_close(f[0].device);
+    CHECK_TOLD(standin.loaded == 0, "%d are still loaded", standin.loaded);
+    check_clean("room");
+}
+
+/* ---- calls that never come back ---- */
+
+/* The thread that hangs keeps what it works with: the objects stay, and nothing is called any more. Later
+ * tests would count them; this one therefore runs in a process of its own. */
+static int hang(const char *call, const char *wanted)
+{
+    Fixture f = {0};
+    AneOptions options = {.library = "", .seconds = 0.3};
+    standin_reset();
+    standin.fail = call;
+    standin.fail_times = 1;
+    standin.hangs = true;
+    start_as(&f, &options, 0);
+    bool ok = f.kernel && run(&f);
+    bool told = !ok && strstr(f.err.text, wanted) && strstr(f.err.text, "no answer within");
+    bool stays = !f.kernel || (!run(&f) && strstr(f.err.text, "no longer answers"));
+    if (!told || !stays)
+        fprintf(stderr, "%s: %s\n", call, f.err.text);
+    stop_but_device(&f);
+    device_close(f.device);
+    return told && stays && !*standin.complaint ? 0 : 1;
+}
+
+static void test_hang(const char *call, const char *wanted)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        _exit(hang(call, wanted));
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK_TOLD(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s that hangs: status %x", call, status);
+}
+
+static void test_hangs(void)
+{
+    test_hang("exists", "asking for the compiled program: no answer within 0.3 s");
+    test_hang("compile", "compiling: no answer within 3 s");
+    test_hang("load", "loading: no answer within 0.3 s");
+    test_hang("evaluate", "evaluating: no answer within 0.3 s");
 }
 
 /* ---- what is optional ---- */
@@ -320,7 +428,11 @@ int main(void)
     test_encodings();
     test_specials();
     test_names();
-    test_budget();
+    test_budget(0, 110);
+    test_budget(7, 7);
+    test_room(true);
+    test_room(false);
+    test_hangs();
     return check_report();
 }
 
