@@ -1,5 +1,6 @@
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/aneprobe/probe.h"
@@ -22,11 +23,21 @@ const Probe *probe_find(const char *name)
     return NULL;
 }
 
+static int by_x(const void *a, const void *b)
+{
+    const Point *p = a, *q = b;
+    return (p->x > q->x) - (p->x < q->x);
+}
+
 void probe_run(const Probe *p, Lab *lab, Result *r)
 {
     Error err = {{0}};
     *r = (Result){.probe = p, .unit = "", .text = ""};
-    if (p->run(lab, r, &err))
+    bool ok = p->run(lab, r, &err);
+    for (int i = 0; i < r->series_count; i++) /* a bisection goes back and forth */
+        if (r->series[i].points)
+            qsort(r->series[i].point, (size_t)r->series[i].points, sizeof(Point), by_x);
+    if (ok)
         return;
     r->verdict = VERDICT_BROKEN;
     r->text = arena_printf(&r->arena, "%s", err.text);
