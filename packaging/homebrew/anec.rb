@@ -6,7 +6,7 @@
 #
 # A tap would name its repository in `head`, and a release's tarball (make release) in `url` and `sha256`.
 class Anec < Formula
-  checkout = File.expand_path("../..", __dir__)
+  checkout = File.expand_path("../../..", File.realpath(__FILE__)) # Homebrew evaluates the link
 
   desc "Language models on Apple's Neural Engine, without Core ML's conversion stack"
   homepage "file://#{checkout}/README.md"

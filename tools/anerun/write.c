@@ -76,7 +76,7 @@ static const Flag flags[] = {
      "where prefill runs: the Neural Engine where there is one, it and nothing else, or the CPU (auto)"},
     {FLAG_TEXT, "--require", NULL, "ane", &opt.require, 0, 0,
      "fail unless the prefill runs on the Neural Engine"},
-    {FLAG_INT, "--threads", "-t", "N", &opt.threads, 1, 1024, "CPU threads (default: one a core)"},
+    {FLAG_INT, "--threads", "-t", "N", &opt.threads, 1, 1024, "CPU threads (default: one a fast core)"},
     {FLAG_BOOL, "--stats", NULL, NULL, &opt.stats, 0, 0,
      "one line of statistics on standard error at the end"},
     {FLAG_BOOL, "--trace", NULL, NULL, &opt.trace, 0, 0,
