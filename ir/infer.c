@@ -237,6 +237,8 @@ static bool check_value(const Op *op, const OperandInfo *operand, const Value *v
 {
     static const char *const names[] = {[TY_TENSOR] = "tensor", [TY_STATE] = "state", [TY_LIST] = "list"};
     TypeKind kind = operand_kind(op, operand);
+    if (op->code == OP_WHILE_LOOP && v->type->kind == TY_LIST)
+        return true;
     if (op->code == OP_TENSOR_BUFFER_TO_TENSOR && v->type->kind == TY_BUFFER)
         return true;
     return v->type->kind == kind || infer_fail(op, err, "%s is %s, expected a %s", operand->name,

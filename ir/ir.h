@@ -136,7 +136,9 @@ struct Op {
     int results;
     Value **result;
     const Literal *literal; /* OP_CONST */
-    int group;              /* fusion group, 0 = none: index into Func.group */
+    int blocks;             /* of cond and while_loop: functions of no name that see the values around them */
+    Func **block;
+    int group; /* fusion group, 0 = none: index into Func.group */
     Span span;
     Func *func; /* NULL for constants written in place */
     Op *prev, *next;
@@ -190,6 +192,8 @@ Module *module_new(const char *version);
 void module_free(Module *m); /* NULL is allowed */
 Func *func_new(Module *m, const char *name, const char *opset);
 Func *module_find(const Module *m, const char *name);
+/* A function for an op's block: not in the module's list. */
+Func *block_new(Module *m, const char *opset);
 const char *module_about(const Module *m, const char *key); /* NULL: nothing is said */
 void module_set_about(Module *m, const char *key, const char *value);
 Value *func_add_param(Func *f, const char *name, const Type *type, Span at);

@@ -25,14 +25,21 @@ static const char *keep(Func *f, const char *s)
     return s ? arena_str(&f->module->arena, s, strlen(s)) : NULL;
 }
 
-Func *func_new(Module *m, const char *name, const char *opset)
+Func *block_new(Module *m, const char *opset)
 {
     Func *f = arena_new(&m->arena, Func);
     f->module = m;
-    f->name = keep(f, name);
+    f->name = "block";
     f->opset = keep(f, opset);
     f->groups = f->groups_cap = 1;
     f->group = arena_new(&m->arena, Group);
+    return f;
+}
+
+Func *func_new(Module *m, const char *name, const char *opset)
+{
+    Func *f = block_new(m, opset);
+    f->name = keep(f, name);
     arena_push(&m->arena, m->func, m->funcs, m->funcs_cap, f);
     return f;
 }

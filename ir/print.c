@@ -271,7 +271,10 @@ static void typed_names_print(Text *out, Value *const *values, int count)
     }
 }
 
-static void statement_print(Text *out, const Style *style, const Op *op)
+static void body_print(Text *out, const Style *style, const Func *f, int indent);
+
+/* `indent` is that of the statement. */
+static void statement_print(Text *out, const Style *style, const Op *op, int indent)
 {
     typed_names_print(out, op->result, op->results);
     if (op->results)
@@ -284,7 +287,32 @@ static void statement_print(Text *out, const Style *style, const Op *op)
     }
     arguments_print(out, style, op);
     attributes_print(out, style, op->attr, op->attrs, op, "");
+    for (int i = 0; i < op->blocks; i++) {
+        text_printf(out, "%s\n%*s(", i ? "," : " {", indent + 4, "");
+        typed_names_print(out, op->block[i]->param, op->block[i]->params);
+        text_puts(out, ") {\n");
+        body_print(out, style, op->block[i], indent + 12);
+        text_putc(out, ')');
+    }
+    if (op->blocks)
+        text_printf(out, "\n%*s}", indent, "");
     text_putc(out, ';');
+}
+
+/* Statements and outputs, up to the last of these. */
+static void body_print(Text *out, const Style *style, const Func *f, int indent)
+{
+    for (const Op *op = f->first; op; op = op->next) {
+        text_printf(out, "%*s", indent, "");
+        statement_print(out, style, op, indent);
+        text_putc(out, '\n');
+    }
+    text_printf(out, "%*s} -> (", indent - 4, "");
+    for (int i = 0; i < f->outputs; i++) {
+        if (i)
+            text_puts(out, ", ");
+        value_print(out, style, f->output[i]);
+    }
 }
 
 static Style style_of(const Module *m)
@@ -295,7 +323,7 @@ static Style style_of(const Module *m)
 void op_print(Text *out, const Op *op)
 {
     Style style = style_of(op->func ? op->func->module : NULL);
-    statement_print(out, &style, op);
+    statement_print(out, &style, op, 12);
 }
 
 void func_print(Text *out, const Func *f)
@@ -306,17 +334,7 @@ void func_print(Text *out, const Func *f)
     text_putc(out, ')');
     attributes_print(out, &style, f->attr, f->attrs, NULL, " ");
     text_puts(out, " {\n");
-    for (const Op *op = f->first; op; op = op->next) {
-        text_puts(out, "            ");
-        statement_print(out, &style, op);
-        text_putc(out, '\n');
-    }
-    text_puts(out, "        } -> (");
-    for (int i = 0; i < f->outputs; i++) {
-        if (i)
-            text_puts(out, ", ");
-        value_print(out, &style, f->output[i]);
-    }
+    body_print(out, &style, f, 12);
     text_puts(out, ");\n");
 }
 

@@ -25,18 +25,34 @@ void func_settle(Func *f)
         f->output[i] = followed(f->output[i]);
 }
 
-void func_count_uses(Func *f)
+static void clear_uses(Func *f)
 {
     for (int i = 0; i < f->params; i++)
         f->param[i]->uses = 0;
-    for (Op *op = f->first; op; op = op->next)
+    for (Op *op = f->first; op; op = op->next) {
         for (int i = 0; i < op->results; i++)
             op->result[i]->uses = 0;
-    for (Op *op = f->first; op; op = op->next)
+        for (int i = 0; i < op->blocks; i++)
+            clear_uses(op->block[i]);
+    }
+}
+
+static void add_uses(Func *f)
+{
+    for (Op *op = f->first; op; op = op->next) {
         FOR_EACH_ARG(op, slot)
             (*slot)->uses++;
+        for (int i = 0; i < op->blocks; i++)
+            add_uses(op->block[i]);
+    }
     for (int i = 0; i < f->outputs; i++)
         f->output[i]->uses++;
+}
+
+void func_count_uses(Func *f)
+{
+    clear_uses(f);
+    add_uses(f);
 }
 
 static bool unused(const Op *op)

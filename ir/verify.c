@@ -178,6 +178,8 @@ static void check_results(Check *c, const Op *op)
                      shown_type(&c->types[i]).text);
 }
 
+static void check_blocks(Check *c, const Op *op);
+
 static void check_op(Check *c, Op *op)
 {
     int before = c->diags->errors;
@@ -193,6 +195,7 @@ static void check_op(Check *c, Op *op)
         complain(c, "mil-ssa", op->span, "%s: there is no group %d", op->spelling, op->group);
     check_opset(c, op);
     check_signature(c, op, DIAG_ERROR);
+    check_blocks(c, op);
     if (c->diags->errors == before && op->code != OP_UNKNOWN && check_presence(c, op))
         check_results(c, op);
     if (c->diags->errors == before && !c->stage)
@@ -224,8 +227,11 @@ static void check_output(Check *c, const Value *v)
 static size_t count_values(const Func *f)
 {
     size_t n = (size_t)f->params;
-    for (const Op *op = f->first; op; op = op->next)
+    for (const Op *op = f->first; op; op = op->next) {
         n += (size_t)op->results;
+        for (int i = 0; i < op->blocks; i++)
+            n += count_values(op->block[i]);
+    }
     return n;
 }
 
@@ -236,6 +242,29 @@ static void clear_marks(const Func *f)
     for (Op *op = f->first; op; op = op->next)
         for (int i = 0; i < op->results; i++)
             op->result[i]->mark = NULL;
+}
+
+/* Blocks see what is defined around them; nothing around them sees what they define. */
+static void check_blocks(Check *c, const Op *op)
+{
+    for (int i = 0; i < op->blocks; i++) {
+        const Func *f = op->block[i];
+        Name *first = c->next;
+        for (int k = 0; k < f->params; k++)
+            define(c, f->param[k]);
+        for (Op *inner = f->first; inner; inner = inner->next)
+            check_op(c, inner);
+        for (int k = 0; k < f->outputs; k++)
+            if (!is_inline(f->output[k]))
+                check_use(c, op, "a block", f->output[k]);
+        for (Name *n = first; n < c->next; n++) {
+            Name *found;
+            HASH_FIND_STR(c->names, n->text, found);
+            if (found == n)
+                HASH_DELETE(hh, c->names, n);
+        }
+        clear_marks(f);
+    }
 }
 
 bool func_verify(const Func *f, const char *stage, Diags *diags)

@@ -20,6 +20,7 @@ typedef struct Slot {
     size_t bytes;
     int uses;   /* still to come */
     bool ready; /* has its tensor */
+    bool inner; /* defined in a block: kept until that ends, whatever uses it */
 } Slot;
 
 typedef struct Machine {
@@ -29,6 +30,7 @@ typedef struct Machine {
     Arena constants, scratch; /* scratch: of one op */
     Type *types;              /* MOST_RESULTS */
     size_t used, limit;       /* bytes of values */
+    int depth;                /* of blocks */
     Error *err;
 } Machine;
 
@@ -46,6 +48,25 @@ static void count_use(Machine *m, Value *v)
     slot_of(m, v)->uses++;
 }
 
+static void prepare_ops(Machine *m, const Func *f)
+{
+    for (Op *op = f->first; op; op = op->next) {
+        FOR_EACH_ARG(op, slot)
+            count_use(m, *slot);
+        for (int i = 0; i < op->blocks; i++) {
+            const Func *b = op->block[i];
+            prepare_ops(m, b);
+            for (int k = 0; k < b->params; k++)
+                slot_of(m, b->param[k])->inner = true;
+            for (Op *inside = b->first; inside; inside = inside->next)
+                for (int k = 0; k < inside->results; k++)
+                    slot_of(m, inside->result[k])->inner = true;
+            for (int k = 0; k < b->outputs; k++)
+                count_use(m, b->output[k]);
+        }
+    }
+}
+
 static void prepare(Machine *m, Tensor *param)
 {
     for (int i = 0; i < m->f->params; i++) {
@@ -53,9 +74,7 @@ static void prepare(Machine *m, Tensor *param)
         s->tensor = param[i];
         s->ready = true;
     }
-    for (Op *op = m->f->first; op; op = op->next)
-        FOR_EACH_ARG(op, slot)
-            count_use(m, *slot);
+    prepare_ops(m, m->f);
     for (int i = 0; i < m->f->outputs; i++)
         count_use(m, m->f->output[i]);
 }
@@ -68,11 +87,13 @@ static void forget(Value *v)
         free(s->owned);
 }
 
-static void forget_all(Func *f)
+static void forget_all(const Func *f)
 {
     for (int i = 0; i < f->params; i++)
         forget(f->param[i]);
     for (Op *op = f->first; op; op = op->next) {
+        for (int i = 0; i < op->blocks; i++)
+            forget_all(op->block[i]);
         FOR_EACH_ARG(op, slot)
             forget(*slot);
         for (int i = 0; i < op->results; i++)
@@ -112,14 +133,19 @@ static bool make_room(Machine *m, Slot *s, const Value *v, const Type *t, DType 
     return true;
 }
 
-static void drop(Machine *m, Slot *s)
+static void release(Machine *m, Slot *s)
 {
-    if (--s->uses > 0 || !s->owned)
-        return;
+    if (s->owned)
+        m->used -= s->bytes;
     free(s->owned);
-    m->used -= s->bytes;
     s->owned = NULL;
     s->ready = false;
+}
+
+static void drop(Machine *m, Slot *s)
+{
+    if (!m->depth && --s->uses <= 0 && s->owned)
+        release(m, s);
 }
 
 /* A constant list of numbers or of tensors. Others are looked at as they stand, by the op that has them. */
@@ -359,11 +385,15 @@ static void trace_op(Machine *m, const Op *op, const EvalCall *c, double seconds
     trace->step(trace->context, &step);
 }
 
+static bool run_blocks(Machine *m, Op *op);
+
 static bool run_op(Machine *m, Op *op)
 {
     EvalCall c = {0};
     if (op->code == OP_CONST)
         return true;
+    if (op->code == OP_COND || op->code == OP_WHILE_LOOP)
+        return run_blocks(m, op);
     if (op->args > OP_MAX_OPERANDS && op->code != OP_UNKNOWN)
         return error_set(m->err, "%s: has too many operands", op->spelling);
     if (op->code == OP_UNKNOWN)
@@ -386,6 +416,119 @@ static bool run_op(Machine *m, Op *op)
         drop(m, s);
     }
     return true;
+}
+
+/* ---- blocks ---- */
+
+static void release_block(Machine *m, const Func *f)
+{
+    for (Op *op = f->first; op; op = op->next)
+        for (int i = 0; i < op->results; i++)
+            if (!value_is_const(op->result[i]))
+                release(m, slot_of(m, op->result[i]));
+}
+
+static bool run_block(Machine *m, const Func *f)
+{
+    Arena around = m->scratch; /* of the op that has the block */
+    bool ok = true;
+    m->depth++;
+    for (Op *op = f->first; ok && op; op = op->next) {
+        m->scratch = (Arena){0};
+        ok = run_op(m, op);
+        arena_free(&m->scratch);
+    }
+    m->depth--;
+    m->scratch = around;
+    return ok;
+}
+
+/* A copy of a value, in memory that is the slot's own. */
+static bool copy_value(Machine *m, Slot *to, Value *v)
+{
+    Slot *from = ready_slot(m, v);
+    Slot made = {.uses = to->uses, .inner = to->inner};
+    if (!from)
+        return error_set(m->err, "%s has no value", v->name ? v->name : "a block's output");
+    Type t = type_tensor(from->tensor.store, from->tensor.rank, from->tensor.dim);
+    if (!make_room(m, &made, v, &t, from->tensor.store))
+        return false;
+    if (from->tensor.store == DT_STRING)
+        made.tensor.string = from->tensor.string;
+    else
+        tensor_move(&made.tensor, 0, &from->tensor, 0, from->tensor.count);
+    release(m, to);
+    *to = made;
+    return true;
+}
+
+static bool copy_values(Machine *m, Slot *to, Value *const *from, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (!copy_value(m, &to[i], from[i]))
+            return false;
+    return true;
+}
+
+static void lend(Machine *m, const Func *f, const Slot *values)
+{
+    for (int i = 0; i < f->params; i++) {
+        Slot *s = slot_of(m, f->param[i]);
+        s->tensor = values[i].tensor;
+        s->ready = true;
+    }
+}
+
+/* One run of a block: what it is given, what it gives. */
+static bool call_block(Machine *m, const Func *f, const Slot *in, Slot *out)
+{
+    lend(m, f, in);
+    bool ok = run_block(m, f) && copy_values(m, out, f->output, f->outputs);
+    release_block(m, f);
+    return ok;
+}
+
+static bool truth(Machine *m, const Slot *s)
+{
+    (void)m;
+    return s->tensor.count == 1 && tensor_get_int(&s->tensor, 0) != 0;
+}
+
+static bool run_loop(Machine *m, Op *op, Slot *values)
+{
+    const Arg *vars = op_find_arg(op, "loop_vars");
+    Slot *next = arena_many(&m->scratch, (size_t)op->results + 1, Slot), test = {0};
+    bool ok = copy_values(m, values, vars->values, vars->count);
+    while (ok && (ok = call_block(m, op->block[0], values, &test)) && truth(m, &test)) {
+        ok = call_block(m, op->block[1], values, next);
+        for (int i = 0; i < op->results; i++) {
+            release(m, &values[i]);
+            values[i] = next[i];
+            next[i] = (Slot){0};
+        }
+    }
+    release(m, &test);
+    return ok;
+}
+
+static bool run_blocks(Machine *m, Op *op)
+{
+    Slot *values = arena_many(&m->scratch, (size_t)op->results + 1, Slot), *pred = NULL;
+    bool ok = true;
+    if (op->code == OP_COND) {
+        pred = ready_slot(m, op_arg(op, "pred"));
+        ok = pred && call_block(m, op->block[!truth(m, pred)], NULL, values);
+    } else {
+        ok = run_loop(m, op, values);
+    }
+    for (int i = 0; i < op->results; i++) {
+        Slot *s = slot_of(m, op->result[i]);
+        values[i].uses = s->uses;
+        values[i].inner = s->inner;
+        release(m, s);
+        *s = values[i];
+    }
+    return ok;
 }
 
 /* ---- the function ---- */

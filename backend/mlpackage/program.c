@@ -128,6 +128,21 @@ static bool encode_args(Arena *a, const Op *op, Cm__Operation *out, Entries *att
     return true;
 }
 
+static Cm__Block *encode_block(Arena *a, const Func *f, Error *err);
+
+/* The blocks of control flow have inputs of their own, which those of functions have not. */
+static bool encode_blocks(Arena *a, const Op *op, Cm__Operation *out, Error *err)
+{
+    out->blocks = arena_many(a, (size_t)op->blocks + 1, Cm__Block *);
+    for (int i = 0; i < op->blocks; i++) {
+        const Func *f = op->block[i];
+        Cm__Block *b = out->blocks[out->n_blocks++] = encode_block(a, f, err);
+        if (!b || !named_types(a, f->param, f->params, &b->inputs, &b->n_inputs, err))
+            return false;
+    }
+    return true;
+}
+
 static Cm__Operation *encode_op(Arena *a, const Op *op, Error *err)
 {
     Cm__Operation *out = arena_new(a, Cm__Operation);
@@ -140,7 +155,8 @@ static Cm__Operation *encode_op(Arena *a, const Op *op, Error *err)
         ok = add_entry(a, &attrs, "name", &text, literal_string(a, op->label), err);
     if (ok && op->code == OP_CONST)
         ok = add_entry(a, &attrs, "val", op->result[0]->type, op->literal, err);
-    if (!ok || !named_types(a, op->result, op->results, &out->outputs, &out->n_outputs, err)) {
+    if (!ok || !encode_blocks(a, op, out, err) ||
+        !named_types(a, op->result, op->results, &out->outputs, &out->n_outputs, err)) {
         error_prefix(err, "%s %s", op->spelling, op->results ? op->result[0]->name : "");
         return NULL;
     }

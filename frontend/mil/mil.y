@@ -82,7 +82,17 @@ statements:
 
 statement:
     results '=' name opset '(' args ')' attrs ';' { mil_statement_end(r, @3); }
+  | results '=' name opset '(' args ')' attrs '{' { mil_statement_end(r, @3); } block_list '}' ';'
   | NAME opset '(' args ')' attrs ';' { mil_statement_end(r, @1); }
+  | NAME opset '(' args ')' attrs '{' { mil_statement_end(r, @1); } block_list '}' ';'
+
+block_list:
+    block
+  | block_list ',' block
+
+block:
+    '(' { mil_block_begin(r, @1); } params ')' { mil_block_params(r); }
+    '{' statements '}' ARROW '(' names ')' { mil_block_end(r); }
 
 results:
     type name { mil_statement_result(r, $1, @2); }

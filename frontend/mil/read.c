@@ -111,6 +111,7 @@ void mil_function_begin(Reader *r, Span name, Span opset)
 {
     r->f = func_new(r->m, mil_copy(r, name), mil_copy(r, opset));
     r->f->span = name;
+    r->block = NULL;
     r->highest = 0;
     mil_statement_reset(r);
 }
@@ -136,6 +137,57 @@ void mil_function_end(Reader *r)
     f->next_name = r->highest + 1;
     HASH_CLEAR(hh, r->names);
     r->names = NULL;
+    mil_statement_reset(r);
+}
+
+/* ---- blocks ---- */
+
+static Func *add_block(Reader *r, Op *op)
+{
+    Arena *a = &r->m->arena;
+    Func **all = arena_many(a, (size_t)op->blocks + 1, Func *);
+    if (op->blocks)
+        memcpy(all, op->block, (size_t)op->blocks * sizeof *all);
+    op->block = all;
+    return op->block[op->blocks++] = block_new(r->m, r->f->opset);
+}
+
+void mil_block_begin(Reader *r, Span at)
+{
+    Block *b = arena_new(&r->scratch, Block);
+    *b = (Block){.outer = r->block, .around = r->f, .op = r->f->last};
+    b->depth = r->block ? r->block->depth + 1 : 1;
+    b->names = HASH_COUNT(r->names);
+    if (b->depth == MAX_BLOCK_DEPTH)
+        diag_error(r->diags, at, "blocks are nested more than %d deep", MAX_BLOCK_DEPTH - 1);
+    r->block = b;
+    r->f = add_block(r, b->op);
+    r->f->span = at;
+    mil_statement_reset(r);
+}
+
+void mil_block_params(Reader *r)
+{
+    mil_function_params(r);
+}
+
+/* The names that were defined in the block end with it: they are the last in the table. */
+static void forget_names(Reader *r, unsigned kept)
+{
+    while (HASH_COUNT(r->names) > kept) {
+        Name *last = ELMT_FROM_HH(r->names->hh.tbl, r->names->hh.tbl->tail);
+        HASH_DELETE(hh, r->names, last);
+    }
+}
+
+void mil_block_end(Reader *r)
+{
+    Block *b = r->block;
+    r->f->output = arena_copy(&r->m->arena, r->value, r->values * sizeof *r->value);
+    r->f->outputs = (int)r->values;
+    forget_names(r, b->names);
+    r->f = b->around;
+    r->block = b->outer;
     mil_statement_reset(r);
 }
 

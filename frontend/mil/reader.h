@@ -7,7 +7,11 @@
 #include "ir/ir.h"
 
 /* Far above what occurs; they keep hostile input from quadratic work and from deep recursion. */
-enum { MAX_TYPE_DEPTH = 16, MAX_ENTRIES = 256 /* arguments, attributes, results of one statement */ };
+enum {
+    MAX_BLOCK_DEPTH = 16,
+    MAX_TYPE_DEPTH = 16,
+    MAX_ENTRIES = 256 /* arguments, attributes, results of one statement */
+};
 
 /* A constant as it was written: TYPE(literal). The literal is NULL where there was an error. */
 typedef struct Constant {
@@ -50,6 +54,15 @@ typedef struct Name {
     UT_hash_handle hh;
 } Name;
 
+/* A block that is being read. */
+typedef struct Block {
+    struct Block *outer;
+    Func *around;   /* the function that it stands in */
+    Op *op;         /* whose block it is */
+    int depth;      /* 1: in a function */
+    unsigned names; /* that were defined before it */
+} Block;
+
 /* One spelling of an op that occurred: known ops are in the table from the start. */
 typedef struct Spelling {
     OpCode code;
@@ -89,7 +102,8 @@ typedef struct Reader {
     Module *m;
     Func *f;
     Arena scratch; /* hash entries */
-    Name *names;   /* of f */
+    Name *names;   /* of f, and of the functions around it where it is a block */
+    Block *block;  /* the innermost; NULL: f is none */
     Spelling *spellings;
     int unknown; /* spellings that were warned about */
     int highest; /* number at the end of a name of f */
@@ -161,6 +175,11 @@ void mil_statement_attr(Reader *r, Span key, Constant c);
 void mil_statement_end(Reader *r, Span spelling);
 
 /* ---- functions and the program (read.c) ---- */
+
+/* A block of the statement that was read last; its values are its own. */
+void mil_block_begin(Reader *r, Span at);
+void mil_block_params(Reader *r);
+void mil_block_end(Reader *r);
 
 void mil_program_begin(Reader *r, Span version);
 void mil_function_begin(Reader *r, Span name, Span opset);

@@ -193,14 +193,35 @@ static bool decode_results(Reading *r, const Cm__Operation *from, Op *op)
     return true;
 }
 
+static bool decode_inputs(Reading *r, Cm__NamedValueType *const *from, size_t count);
+static bool decode_body(Reading *r, const Cm__Block *b);
+
+/* Blocks see the names around them; their own end with them, and are the last in the table. */
+static bool decode_blocks(Reading *r, const Cm__Operation *from, Op *op)
+{
+    Func *around = r->f;
+    bool ok = true;
+    op->block = arena_many(&r->m->arena, from->n_blocks + 1, Func *);
+    for (size_t i = 0; ok && i < from->n_blocks; i++) {
+        unsigned names = HASH_COUNT(r->names);
+        r->f = op->block[op->blocks++] = block_new(r->m, around->opset);
+        ok = decode_inputs(r, from->blocks[i]->inputs, from->blocks[i]->n_inputs) &&
+             decode_body(r, from->blocks[i]);
+        while (HASH_COUNT(r->names) > names) {
+            Name *last = ELMT_FROM_HH(r->names->hh.tbl, r->names->hh.tbl->tail);
+            HASH_DELETE(hh, r->names, last);
+        }
+    }
+    r->f = around;
+    return ok;
+}
+
 static bool decode_parts(Reading *r, const Cm__Operation *from, Op *op)
 {
-    if (from->n_blocks)
-        return error_set(r->err, "has blocks of its own: control flow cannot be read, only programs that run "
-                                 "straight through");
     if (op_info(op->code)->flags & F_MODEL)
         return error_set(r->err, "stands in models only, it is no op of MIL");
-    return decode_args(r, from, op) && decode_results(r, from, op) && decode_op_attrs(r, from, op);
+    return decode_args(r, from, op) && decode_blocks(r, from, op) && decode_results(r, from, op) &&
+           decode_op_attrs(r, from, op);
 }
 
 static bool decode_op(Reading *r, const Cm__Operation *from)
@@ -237,18 +258,25 @@ static const Cm__Block *find_block(const Cm__Function *from)
     return NULL;
 }
 
-static bool decode_params(Reading *r, const Cm__Function *from)
+static bool decode_inputs(Reading *r, Cm__NamedValueType *const *from, size_t count)
 {
-    r->f->param = arena_many(&r->m->arena, from->n_inputs, Value *);
-    for (size_t i = 0; i < from->n_inputs; i++) {
-        Value *v = make_value(r, from->inputs[i]);
+    r->f->param = arena_many(&r->m->arena, count, Value *);
+    for (size_t i = 0; i < count; i++) {
+        Value *v = make_value(r, from[i]);
         if (!v || !define(r, v))
             return false;
         v->index = r->f->params;
         r->f->param[r->f->params++] = v;
     }
-    func_sort_params(r->f); /* as the compiler that prints MIL text does */
     return true;
+}
+
+static bool decode_params(Reading *r, const Cm__Function *from)
+{
+    bool ok = decode_inputs(r, from->inputs, from->n_inputs);
+    if (ok)
+        func_sort_params(r->f); /* as the compiler that prints MIL text does */
+    return ok;
 }
 
 static bool decode_block(Reading *r, const Cm__Block *b)
@@ -257,6 +285,11 @@ static bool decode_block(Reading *r, const Cm__Block *b)
         return error_set(r->err, "there is no block for its opset");
     if (b->n_inputs)
         return error_set(r->err, "its block has inputs of its own");
+    return decode_body(r, b);
+}
+
+static bool decode_body(Reading *r, const Cm__Block *b)
+{
     for (size_t i = 0; i < b->n_operations; i++)
         if (!decode_op(r, b->operations[i]))
             return false;

@@ -76,6 +76,16 @@ bool eval_none(const EvalCall *c, Error *err)
     return call_error(c, err, "this op cannot be executed");
 }
 
+bool eval_cond(const EvalCall *c, Error *err)
+{
+    return call_error(c, err, "its blocks are for the interpreter");
+}
+
+bool eval_while_loop(const EvalCall *c, Error *err)
+{
+    return eval_cond(c, err);
+}
+
 static bool copy_first(const EvalCall *c, Error *err)
 {
     const Tensor *x = c->operand[0][0];

@@ -40,6 +40,11 @@ in=tests/mlpackage/inputs/classifier.mil
 check "a classifier's package" anec $in --emit mlpackage -q -o "$T/x.mlpackage"
 check "is read back" anec "$T/x.mlpackage" --emit mil -q -o "$T/x.mil"
 check_same "the same text" $in "$T/x.mil"
+
+in=tests/mlpackage/inputs/blocks.mil
+check "blocks in a package" anec $in --emit mlpackage -q -o "$T/b.mlpackage"
+check "are read back" anec "$T/b.mlpackage" --emit mil -q -o "$T/b.mil"
+check_same "the same blocks" $in "$T/b.mil"
 model="$T/x.mlpackage/Data/com.apple.CoreML/model.mlmodel"
 check "names the class" sh -c 'LC_ALL=C grep -a -q "$(printf "Z\\005label")" "$1"' sh "$model"
 check "names the dictionary" sh -c 'LC_ALL=C grep -a -q "$(printf "b\\005probs")" "$1"' sh "$model"

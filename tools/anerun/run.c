@@ -369,9 +369,11 @@ static bool is_fixed(const Func *f)
     bool fixed = true;
     for (int i = 0; i < f->params; i++)
         fixed = fixed && type_is_static(f->param[i]->type) && f->param[i]->type->kind != TY_BUFFER;
-    for (const Op *op = f->first; op; op = op->next)
+    for (const Op *op = f->first; op; op = op->next) {
+        fixed = fixed && !op->blocks;
         for (int i = 0; i < op->results; i++)
             fixed = fixed && type_is_static(op->result[i]->type) && op->result[i]->type->kind == TY_TENSOR;
+    }
     return fixed;
 }
 
