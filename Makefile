@@ -145,12 +145,12 @@ $(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(SUPPORT) $(LIBRARY)
 	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $^ $(EXPORT) $(LIBS) $(LDFLAGS)
 
 # The same programs with the stand-in of the Neural Engine's framework inside, for the tests.
-STANDINS := $(patsubst %,$(BUILD)/tests/%,$(filter aneprobe anebench,$(PROGRAMS)))
+STANDINS := $(patsubst %,$(BUILD)/tests/%,$(filter aneprobe anebench anerun,$(PROGRAMS)))
 $(foreach p,$(STANDINS:$(BUILD)/tests/%=%),$(eval $(BUILD)/tests/$(p): $(call parts,$(p))))
 $(STANDINS): $(BUILD)/tests/%: $(SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(SAY) '  LD      $@'
-	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(EXPORT) $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS) $(BASEFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(EXPORT) $(LIBS_$(@F)) $(LIBS) $(LDFLAGS)
 
 $(AIDS): $(BUILD)/tests/%: $(BUILD)/obj/tests/support/%.o $(SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D)

@@ -314,6 +314,8 @@ static void free_program(AneProgram *p)
 {
     const Apple *a = &p->engine->apple;
     Error ignored;
+    if (p->folder && file_exists(p->folder))
+        (void)!dir_remove(p->folder, &ignored);
     if (watch_is_stuck(p->engine->watch))
         return; /* the call that hangs still works with it */
     for (int i = 0; i < p->inputs; i++)
@@ -326,8 +328,6 @@ static void free_program(AneProgram *p)
         (void)!ane_unload(p, &ignored);
     if (p->model)
         a->objc_release(p->model);
-    if (p->folder && file_exists(p->folder))
-        (void)!dir_remove(p->folder, &ignored);
     free(p->folder);
     free(p->mil);
     free(p->input);

@@ -16,4 +16,49 @@ check "an engine that compiles nothing: the CPU takes over" \
     "$B/tests/ane_logits" "$T/p.pkg" 7,454,2047,18,1024 compile
 cp "$T/stdout" "$T/told"
 check "and says so once" test "$(grep -c 'the CPU takes over: .*InvalidMILProgram' "$T/told")" -eq 1
+
+# ---- anerun over the stand-in ----
+
+anerun_over() # SCRIPT ARGUMENT...: anerun with the stand-in inside, which follows the script
+{
+    printf '%s\n' "$1" >"$T/script.chip"
+    shift
+    ANEC_STANDIN="$T/script.chip" run "$B/tests/anerun" "$T/p.pkg" --framework '' --device ane \
+        --prompt "Once upon a time" "$@"
+}
+
+says() # NAME STATUS PATTERN: of the last run
+{
+    if [ "$status" -eq "$2" ] && cat "$T/stdout" "$T/stderr" | grep -q -e "$3"; then
+        ok "$1"
+    else
+        not_ok "$1" "exit status $status"
+        show_output
+    fi
+}
+
+run anerun "$T/p.pkg" --device cpu --prompt "Once upon a time" --greedy --tokens 20
+cp "$T/stdout" "$T/expected"
+anerun_over 'names = told' --greedy --tokens 20
+check_same "a text through the driver is the CPU's" "$T/expected" "$T/stdout"
+anerun_over 'resident = 3' --greedy --tokens 20
+check_same "with room for three programs too" "$T/expected" "$T/stdout"
+anerun_over 'names = told' --compare
+says "--compare: both agree" 0 'fine: 8 of 8 programs'
+anerun_over 'wrong = softmax' --compare
+says "--compare: wrong attention is found" 1 'wrong: 4 of 8 programs'
+grep -q '^attention_00.* too far off' "$T/stdout" && ! grep -q '^mlp.* too far off' "$T/stdout" &&
+    ok "and named" || not_ok "and named" "$(cat "$T/stdout")"
+anerun_over 'wrong = softmax' --compare --bound 1000
+says "--bound" 0 'fine: 8 of 8'
+for call in compile load evaluate; do
+    anerun_over "fail = $call 1 hangs" --ane-timeout 0.2
+    says "$call that hangs is given up" 1 "$call\|${call%e}ing: no answer within"
+done
+check_error "--compare without an engine" 1 "--compare: no Neural Engine here" \
+    anerun "$T/p.pkg" --compare --prompt x
+check_error "--compare on the CPU alone" 2 "not --device cpu" \
+    anerun "$T/p.pkg" --compare --prompt x --device cpu
+check "--compare with the engine's model" anerun "$T/p.pkg" --compare --numerics ane --prompt "Once upon"
+check "nothing is left behind" test -z "$(find "$T" -name model.mil)"
 finish

@@ -42,6 +42,8 @@ void standin_take_script(void)
     standin.fail = b->fail;
     standin.fail_times = b->fail_times;
     standin.fail_text = b->fail_text;
+    standin.hangs = b->fail_text && strcmp(b->fail_text, "hangs") == 0;
+    standin.room = (int)b->resident;
 }
 
 /* True where this call is to fail now. */

@@ -50,6 +50,7 @@ static const struct Key {
     {"blobs", NUMBER, offsetof(Behaviour, blobs)},
     {"blob_files", NUMBER, offsetof(Behaviour, blob_files)},
     {"compiles", NUMBER, offsetof(Behaviour, compiles)},
+    {"resident", NUMBER, offsetof(Behaviour, resident)},
     {"qos_least", NUMBER, offsetof(Behaviour, qos_least)},
     {"qos_most", NUMBER, offsetof(Behaviour, qos_most)},
     {"padded_rows", FATE, offsetof(Behaviour, padded_rows)},

@@ -15,6 +15,7 @@
 #include "runtime/generate.h"
 #include "tools/anerun/chat.h"
 #include "tools/anerun/commands.h"
+#include "tools/anerun/engine.h"
 #include "tools/anerun/numerics.h"
 #include "tools/anerun/package.h"
 #include "tools/anerun/trace.h"
@@ -23,11 +24,11 @@ enum { PROMPT_LIMIT = 64 << 20 };
 
 typedef struct Options {
     const char *package, *prompt, *prompt_file, *system, *system_file, *template, *messages;
-    const char *device, *require, *numerics, *profile, *ids, *logits, *expect;
+    const char *device, *require, *numerics, *profile, *ids, *logits, *expect, *framework;
     int64_t tokens, top_k, seed, threads, prefill_only;
-    double temp, top_p, min_p, repeat_penalty;
+    double temp, top_p, min_p, repeat_penalty, seconds, bound;
     FlagList stops;
-    bool greedy, ignore_eos, stats, trace, strict, tokenize, chat, show_prompt, help, version, quiet;
+    bool greedy, ignore_eos, stats, trace, strict, compare, tokenize, chat, show_prompt, help, version, quiet;
 } Options;
 
 static Options opt = {.numerics = "fp32",
@@ -37,7 +38,9 @@ static Options opt = {.numerics = "fp32",
                       .prefill_only = -1,
                       .temp = 0.8,
                       .top_p = 0.95,
-                      .repeat_penalty = 1.0};
+                      .repeat_penalty = 1.0,
+                      .seconds = ANE_SECONDS,
+                      .bound = ENGINE_BOUND};
 
 static const Flag flags[] = {
     {FLAG_GROUP, "Prompt", NULL, NULL, NULL, 0, 0, NULL},
@@ -76,6 +79,12 @@ static const Flag flags[] = {
      "where prefill runs: the Neural Engine where there is one, it and nothing else, or the CPU (auto)"},
     {FLAG_TEXT, "--require", NULL, "ane", &opt.require, 0, 0,
      "fail unless the prefill runs on the Neural Engine"},
+    {FLAG_NUMBER, "--ane-timeout", NULL, "S", &opt.seconds, 0, 1e6,
+     "fail where the Neural Engine has not answered after so many seconds (ten times as many for compiling); "
+     "0: wait for ever (30)"},
+    {FLAG_TEXT, "--framework", NULL, "FILE", &opt.framework, 0, 0,
+     "take the Neural Engine's framework from this shared object, or, where it is empty, from the program "
+     "itself (the system's; for tests)"},
     {FLAG_INT, "--threads", "-t", "N", &opt.threads, 1, 1024, "CPU threads (default: one a fast core)"},
     {FLAG_BOOL, "--stats", NULL, NULL, &opt.stats, 0, 0,
      "one line of statistics on standard error at the end"},
@@ -92,9 +101,14 @@ static const Flag flags[] = {
     {FLAG_BOOL, "--strict-numerics", NULL, NULL, &opt.strict, 0, 0,
      "with --numerics ane: exit 1 where something overflows"},
     {FLAG_GROUP, "Checking", NULL, NULL, NULL, 0, 0, NULL},
+    {FLAG_BOOL, "--compare", NULL, NULL, &opt.compare, 0, 0,
+     "run every program of the prompt's prefill on the Neural Engine (with --numerics ane: on its model) and "
+     "on the CPU: how far apart they are; exit 1 where one is beyond the bound"},
+    {FLAG_NUMBER, "--bound", NULL, "R", &opt.bound, 0, 1e9,
+     "with --compare: the largest error, relative to a result's largest element (0.02)"},
     {FLAG_BOOL, "--tokenize", NULL, NULL, &opt.tokenize, 0, 0, "print the prompt's token ids and stop"},
     {FLAG_TEXT, "--ids", NULL, "1,2,3", &opt.ids, 0, 0,
-     "run these token ids instead of a prompt; needs --logits or --expect"},
+     "run these token ids instead of a prompt; needs --logits, --expect or --compare"},
     {FLAG_TEXT, "--logits", NULL, "FILE", &opt.logits, 0, 0,
      "write float32 little-endian logits, one row of the vocabulary for each id"},
     {FLAG_TEXT, "--expect", NULL, "FILE", &opt.expect, 0, 0,
@@ -477,14 +491,17 @@ static bool models_engine(void)
 
 /* The Neural Engine, where it is wanted. False where it has to be there and is not; *ane is NULL where the
  * CPU takes its place. */
-static bool open_ane(Device **ane, Error *err)
+static bool open_ane(Device **ane, const Package *package, Error *err)
 {
+    EngineOptions options = {opt.framework, package_manifest(package)->plan.profile, opt.seconds};
     *ane = NULL;
     if (strcmp(opt.device, "cpu") == 0 || models_engine())
         return true;
-    *ane = ane_device_open(NULL, err);
+    *ane = engine_open(&options, err);
     if (*ane)
         return true;
+    if (opt.compare)
+        return error_prefix(err, "--compare");
     if (must_use_ane())
         return error_prefix(err, "--%s ane", opt.require ? "require" : "device");
 #ifdef __APPLE__
@@ -493,8 +510,38 @@ static bool open_ane(Device **ane, Error *err)
     return true;
 }
 
+/* The ids of --ids, or of the prompt. */
+static bool ids_to_compare(const Package *package, int32_t **ids, size_t *count, Error *err)
+{
+    if (opt.ids)
+        return read_ids(opt.ids, ids, count, err);
+    Tokenizer *t = open_tokenizer(package, opt.package, err);
+    opt.quiet = true; /* the table stands alone */
+    bool ok = t && tokenize_prompt(t, &package_manifest(package)->plan.model, ids, count, err);
+    tokenizer_close(t);
+    return ok;
+}
+
+static int run_compare(Package *package, Device *cpu, Device *tested)
+{
+    Error err;
+    Text out = {0};
+    int32_t *ids = NULL;
+    size_t count = 0;
+    bool within = false;
+    bool ok = ids_to_compare(package, &ids, &count, &err) &&
+              engine_compare(package, tested, cpu, ids, (int)count, opt.bound, &out, &within, &err);
+    free(ids);
+    if (ok)
+        return tool_print("anerun", &out) == 0 && within ? 0 : EXIT_USER;
+    text_free(&out);
+    return fail(&err);
+}
+
 static int run(Package *package, Device *device, Device *ane, Device *model)
 {
+    if (opt.compare)
+        return run_compare(package, device, model ? model : ane);
     Error err;
     Tracing tracing = {0};
     Session *s = session_new(package, device, &err);
@@ -546,8 +593,10 @@ static bool check_options(Error *err)
         return error_set(err, "give one of --system and --system-file");
     if ((opt.show_prompt || (opt.chat && opt.tokenize)) && !opt.messages)
         return error_set(err, "%s needs --messages", opt.show_prompt ? "--show-prompt" : "--tokenize");
-    if (opt.ids && !opt.logits && !opt.expect)
+    if (opt.ids && !opt.logits && !opt.expect && !opt.compare)
         return error_set(err, "--ids needs --logits FILE or --expect FILE");
+    if (opt.compare && (opt.logits || opt.expect || opt.chat || opt.messages || opt.tokenize))
+        return error_set(err, "--compare takes a prompt or --ids, and prints its table alone");
     if ((opt.logits || opt.expect) && !opt.ids)
         return error_set(err, "%s needs --ids", opt.logits ? "--logits" : "--expect");
     if (opt.prefill_only >= 0 && !opt.ids)
@@ -558,6 +607,8 @@ static bool check_options(Error *err)
     }
     if (strcmp(opt.device, "auto") != 0 && strcmp(opt.device, "ane") != 0 && strcmp(opt.device, "cpu") != 0)
         return error_set(err, "--device: \"%s\" is not auto, ane or cpu", opt.device);
+    if (opt.compare && !models_engine() && strcmp(opt.device, "cpu") == 0)
+        return error_set(err, "--compare needs the Neural Engine, or --numerics ane: not --device cpu");
     if (strcmp(opt.numerics, "fp32") != 0 && !models_engine())
         return error_set(err, "--numerics: \"%s\" is not fp32 or ane", opt.numerics);
     if ((opt.strict || opt.profile) && !models_engine())
@@ -611,7 +662,7 @@ int anerun_write(int argc, char **argv)
     struct sigaction on = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &on, NULL);
     Device *ane;
-    int status = !open_ane(&ane, &err) ? fail(&err)
+    int status = !open_ane(&ane, package, &err) ? fail(&err)
                  : models_engine()     ? run_modelled(package, device)
                                        : run(package, device, ane, NULL);
     device_close(ane);
