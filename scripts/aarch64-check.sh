@@ -3,7 +3,8 @@
 # Debian and Ubuntu. Needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user. The arm64 libraries
 # are taken as archives from the distribution's packages and unpacked under BUILD/aarch64; nothing is
 # installed.
-# Environment: BUILD, MAKE, QEMU_CPU (qemu's -cpu), PATTERN (which tests, tests/unit).
+# Environment: BUILD, MAKE, QEMU_CPU (qemu's -cpu), QEMU_PAGE (bytes; Apple's are 16384), PATTERN (which
+# tests, tests/unit).
 set -u
 
 cd "$(dirname "$0")/.." || exit 2
@@ -66,5 +67,6 @@ $make --no-print-directory BUILD="$build" CC=$cross-gcc AR=$cross-ar MACHINE=aar
     CFLAGS="-O2 -g -I$build/include -I$build/sysroot/usr/include -I$build/sysroot/usr/include/$cross" \
     LDFLAGS="-L$libraries -Wl,-rpath-link,$libraries -ldl -lpthread" units || exit
 
-RUNNER="qemu-aarch64 -L /usr/$cross ${QEMU_CPU:+-cpu $QEMU_CPU}" BUILD="$build" LIMIT="$native/tests/limit" \
+RUNNER="qemu-aarch64 -L /usr/$cross ${QEMU_CPU:+-cpu $QEMU_CPU} ${QEMU_PAGE:+-p $QEMU_PAGE}" \
+    BUILD="$build" LIMIT="$native/tests/limit" \
     TEST_TIMEOUT=600 sh tests/run.sh --quick "${PATTERN:-tests/unit}"

@@ -82,7 +82,8 @@ static void test_shape(const char *name, void (*body)(Text *, size_t), bool vali
     size_t ten = 10u << 20;
     double half = read_seconds(body, ten / 2, valid), whole = read_seconds(body, ten, valid);
     printf("# %s: 5 MB in %.3f s, 10 MB in %.3f s\n", name, half, whole);
-    CHECK_TOLD(whole < 1.0 * SLOWER, "%.3f s", whole);
+    if (!getenv("RUNNER")) /* an emulator is no measure */
+        CHECK_TOLD(whole < 1.0 * SLOWER, "%.3f s", whole);
     CHECK_TOLD(whole < 4 * half + 0.2 * SLOWER, "%.3f s for half, %.3f s", half, whole);
 }
 
