@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/cores.h"
 
 struct Watch {
     pthread_t thread;
@@ -20,6 +21,7 @@ struct Watch {
 static void *serve(void *context)
 {
     Watch *w = context;
+    cores_prefer_fast(); /* the caller waits for it */
     pthread_mutex_lock(&w->lock);
     for (;;) {
         while (!w->call && !w->ending)
