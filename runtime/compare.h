@@ -10,8 +10,8 @@ typedef struct Difference {
     const char *name; /* the program's, as the caller calls it */
     int runs;
     int64_t elements;
-    int64_t wrong;             /* NaN or infinite in one of the two and not in the other */
-    double absolute, relative; /* the worst of all elements and runs */
+    int64_t wrong;                  /* NaN or infinite in one of the two and not in the other */
+    double absolute, relative;      /* the worst of all elements and runs */
     double tested_us, reference_us; /* of the last run */
 } Difference;
 

@@ -179,9 +179,8 @@ Device *ane_device_open(const char *library, Error *err)
 Device *ane_device_open_as(const AneOptions *options, Error *err)
 {
     AneDevice *d = xcalloc(1, sizeof *d);
-    d->engine = (AneEngine){.compile_limit = options->compiles,
-                            .load_limit = options->resident,
-                            .time_limit = options->seconds};
+    d->engine = (AneEngine){
+        .compile_limit = options->compiles, .load_limit = options->resident, .time_limit = options->seconds};
     d->base =
         (Device){"ane", "Apple Neural Engine, by the private framework", compile, run, release, close_device};
     if (apple_open(&d->engine.apple, options->library, err))

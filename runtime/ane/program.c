@@ -210,8 +210,7 @@ static bool compile(AneProgram *p, Error *err)
         return false;
     if (p->compiled)
         return true; /* costs nothing of the process's budget */
-    return budget_compile(p->engine, err) &&
-           guarded(p, "compiling", COMPILE_PATIENCE, compile_once, err);
+    return budget_compile(p->engine, err) && guarded(p, "compiling", COMPILE_PATIENCE, compile_once, err);
 }
 
 /* Once more after any failure. While the engine is busy, one program of ours after the other makes room, and

@@ -1,9 +1,11 @@
 /* anerun: the runtime. The first word may be a command; anything else is a package to run. */
 #include <signal.h>
+#include <string.h>
 
 #include "tools/anerun/commands.h"
 
 static const Command commands[] = {
+    {"doctor", "what this machine has, whether it computes right", anerun_doctor},
     {"run", "run any MIL program on .npy arrays", anerun_run},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -16,6 +18,8 @@ void commands_help(void)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    if (argc > 1 && strcmp(argv[1], "--doctor") == 0)
+        argv[1] += 2; /* both spellings are the command */
     const Command *c = argc > 1 ? command_find(commands, COMMANDS, argv[1]) : NULL;
     return c ? command_run(c, "anerun", argc, argv) : anerun_write(argc, argv);
 }
