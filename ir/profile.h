@@ -34,7 +34,8 @@ typedef struct ProfileCost {
     double weight_gbs, activation_gbs, sram_bytes, operand_bytes;
     double matmul_floor_us, matmul_knee_flops, matmul_us_per_flop, matmul_base_us;
     double conv_floor_us, conv_knee_flops, conv_us_per_flop, conv_base_us;
-    double cut_us, layer_cycles, cores, clock_ghz, compile_ms, load_ms, wake_ms, watts;
+    double cut_us, layer_norm_us, rms_norm_us, layer_cycles, cores, clock_ghz, compile_ms, load_ms, wake_ms,
+        watts;
 } ProfileCost;
 
 /* What becomes of numbers on the engine; of errors, 0: none. Units: profile_keys.def. */

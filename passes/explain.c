@@ -1,6 +1,8 @@
 /* What --explain and --stats print. */
 #include <string.h>
 
+#include "ir/cost.h"
+#include "passes/grow.h"
 #include "passes/match.h"
 #include "passes/pipeline.h"
 
@@ -53,6 +55,17 @@ static void list_surfaces(const Pipeline *p, Text *out, const Func *f)
                     : "");
 }
 
+static void predict(const Pipeline *p, Text *out, const Func *f)
+{
+    Cost c = func_cost(f);
+    double norms = 0;
+    for (const Op *op = f->first; op; op = op->next)
+        norms += grow_norm_us(p->profile, op);
+    double us = grow_program_us(p->profile, c.flops, c.weight_bytes, c.activation_bytes, norms);
+    if (us >= 0)
+        text_printf(out, "    predicted %.0f us\n", us);
+}
+
 static void explain_instance(const Pipeline *p, Text *out, const Instance *i)
 {
     const Segment *s = i->segment;
@@ -61,8 +74,10 @@ static void explain_instance(const Pipeline *p, Text *out, const Instance *i)
                 weight_bytes(f) * 1e-6);
     list_ops(out, f);
     text_putc(out, '\n');
-    if (s->place == PLACE_ANE)
+    if (s->place == PLACE_ANE) {
         list_surfaces(p, out, f);
+        predict(p, out, f);
+    }
     text_printf(out, "    begins: %s\n    ends: %s\n", s->begins, s->ends);
 }
 
@@ -94,8 +109,11 @@ void explain(const Pipeline *p, Text *out)
         text_printf(out,
                     "more than the %lld compilations that one process gets: a runtime must start another\n",
                     (long long)p->profile->compiles);
+    if (p->fusion.size)
+        text_printf(out, "fusion, all buckets once:\n%s", p->fusion.data);
     explain_places(p, out, PLACE_ANE, "on the ANE, here with the smallest bucket:");
-    explain_places(p, out, PLACE_CPU, "on the CPU, where norms and residuals are in fp32:");
+    explain_places(p, out, PLACE_CPU,
+                   p->grown ? "on the CPU:" : "on the CPU, where norms and residuals are in fp32:");
     explain_instance(p, out, p->instance[p->instances - 1]);
     if (p->left.size)
         text_printf(out, "not fused:\n%s", p->left.data);

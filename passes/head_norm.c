@@ -58,14 +58,15 @@ static bool expand(Build *b, Op *op)
 
 /* ---- a stored scale less some number ---- */
 
-static bool distribute(Build *b, Op *op)
+static bool distribute(Build *b, Op *op, int least_rank)
 {
     Value *x = op_arg(op, "x"), *y = op_arg(op, "y"), *old = op->result[0];
     double number;
     for (int i = 0; i < 2; i++) {
         Op *sum = def_of(i ? x : y, OP_ADD);
         Value *heads = i ? y : x, *w = sum ? op_arg(sum, "x") : NULL, *c = sum ? op_arg(sum, "y") : NULL;
-        if (!sum || heads->type->rank < 3 || !is_weight(w) || c->type->rank || !const_number(c, &number))
+        if (!sum || heads->type->rank < least_rank || !is_weight(w) || c->type->rank ||
+            !const_number(c, &number))
             continue;
         Value *made = build_binary(b, OP_ADD, build_binary(b, OP_MUL, heads, w, "scaled"),
                                    build_binary(b, OP_MUL, heads, c, "offset"), "normal");
@@ -76,6 +77,18 @@ static bool distribute(Build *b, Op *op)
         return true;
     }
     return true;
+}
+
+bool layer_norm_expand(Func *f, Op *op, Error *err)
+{
+    Build b = {.f = f, .before = op, .err = err};
+    return expand(&b, op);
+}
+
+bool scale_distribute(Func *f, Op *op, Error *err)
+{
+    Build b = {.f = f, .before = op, .err = err};
+    return op->code != OP_MUL || distribute(&b, op, 2);
 }
 
 bool head_norms(Func *f, Error *err)
@@ -92,7 +105,7 @@ bool head_norms(Func *f, Error *err)
             is_projected(op_arg(op, "x")))
             ok = expand(&b, op);
         else if (op->code == OP_MUL)
-            ok = distribute(&b, op);
+            ok = distribute(&b, op, 3);
         if (!ok)
             return false;
     }

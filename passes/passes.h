@@ -22,6 +22,9 @@ typedef struct Calibration {
     const CalibratedValue *value;
 } Calibration;
 
+/* PipelineOptions.fuse: what becomes one program. Above 0: so many blocks (passes/grow.c). */
+enum { FUSE_AUTO = 0, FUSE_PAIR = -1 };
+
 typedef struct PipelineOptions {
     const char *profile;    /* a built-in name or a file (ir/profile.h); NULL: "safe" */
     const int64_t *buckets; /* sequence lengths of prefill that the model asks for, in any order */
@@ -34,6 +37,7 @@ typedef struct PipelineOptions {
     /* The numbers of the weights, for the analysis of ranges, which reads those of the programs once; NULL:
      * ranges are not looked at, and nothing is rescaled. */
     const WeightSource *weights;
+    int fuse;                       /* FUSE_AUTO: what is predicted to take least */
     bool no_rescale;                /* only look at ranges, and that for `explain` */
     const Calibration *calibration; /* NULL: none */
     /* One program and nothing else: it takes 1 .. context tokens at consecutive positions, keeps the KV cache

@@ -24,6 +24,7 @@ static const char *const order[] = {
     "fuse_attention", /* before fuse_mlp: a gate on attention looks like one of an MLP from its linear on */
     "fuse_mlp",
     "split",     /* after fusion: the head begins behind the last program */
+    "grow",      /* after split: what the head reads is known; before place: it changes the groups */
     "place",     /* needs all groups, and the head gone */
     "decompose", /* after place: only what goes to the ANE; before specialise: once for all buckets */
     "specialise",
@@ -280,6 +281,7 @@ static void end(Pipeline *p)
     for (int i = 0; i < p->segments; i++)
         HASH_CLEAR(hh, p->segment[i]->ranged);
     text_free(&p->left);
+    text_free(&p->fusion);
     text_free(&p->ranges);
     module_free(p->module);
     arena_free(&p->arena);

@@ -105,6 +105,8 @@ typedef struct Pipeline {
     Instance **instance; /* by bucket, in the order of the segments; the head's is the last */
     unsigned stamps;     /* regions that were tried */
     Text left;           /* fusions that were not possible, for --explain */
+    Text fusion;         /* what `grow` chose from, for --explain */
+    bool grown;          /* norms and residuals are in programs */
     Text ranges;         /* what `range` and `rescale` found and did, for --explain */
     PassRun run[MOST_RUNS];
     int runs;
@@ -126,6 +128,9 @@ void pipeline_left(Pipeline *p, const Op *op, const char *why);
 
 /* The token axis of a logical type: that of S or T; -1 where there is none or more than one. */
 int type_token_axis(const Type *t);
+
+/* split.c: cut, or where a program makes it, a value of the CPU's that is the same. */
+Value *hidden_behind_program(Pipeline *p, Value *cut);
 
 /* explain.c */
 void explain(const Pipeline *p, Text *out);

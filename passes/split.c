@@ -186,7 +186,7 @@ static void set_outputs(Pipeline *p, Value *cut)
 }
 
 /* The head reads fp32; what a program makes is fp16. */
-static Value *behind_program(Pipeline *p, Value *cut)
+Value *hidden_behind_program(Pipeline *p, Value *cut)
 {
     if (cut->def && !cut->def->group)
         return cut;
@@ -203,7 +203,7 @@ bool pass_split(Pipeline *p)
     make_head(p, logits, cut, &scratch);
     users_clear(p->graph);
     arena_free(&scratch);
-    p->hidden = behind_program(p, cut);
+    p->hidden = hidden_behind_program(p, cut);
     set_outputs(p, p->hidden);
     func_sweep(p->graph);
     return true;

@@ -168,3 +168,27 @@ const char *ane_objection(const Profile *profile, const Op *op, Arena *a)
     why = objection_to_parts(profile, op, a);
     return why ? why : objection_to_form(profile, op, a);
 }
+
+const char *ane_objection_to_parts_of_norm(const Profile *profile, const Op *op, Arena *a)
+{
+    static const OpCode parts[][2] = {{OP_REDUCE_MEAN, OP_REDUCE_SUM},
+                                      {OP_RSQRT, OP_POW},
+                                      {OP_SUB, OP_SUB},
+                                      {OP_SQUARE, OP_MUL},
+                                      {OP_MUL, OP_MUL},
+                                      {OP_ADD, OP_ADD}};
+    bool set[IR_MAX_RANK];
+    int rank = op_arg(op, "x")->type->rank;
+    const char *why = objection_to_types(op);
+    if (why)
+        return why;
+    if (!op_axes(op, set) || !set[rank - 1] || rank != 2 || set[0])
+        return "is not over the last axis of two";
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        OpCode part = profile->op[parts[i][0]] == PROFILE_DECOMPOSE ? parts[i][1] : parts[i][0];
+        if (profile->op[part] != PROFILE_NATIVE)
+            return arena_printf(a, "is written with %s, which profile %s has as: %s", op_info(part)->spelling,
+                                profile->name, profile_op_name(profile->op[part]));
+    }
+    return NULL;
+}

@@ -8,6 +8,9 @@
  * listed by profile safe"); NULL: it can. The phrase lives in `a`. */
 const char *ane_objection(const Profile *profile, const Op *op, Arena *a);
 
+/* The same of a layer_norm that is written with simpler ops (head_norm.h). */
+const char *ane_objection_to_parts_of_norm(const Profile *profile, const Op *op, Arena *a);
+
 /* decompose.c: whether the pass can take this op apart. */
 bool can_decompose(const Op *op);
 

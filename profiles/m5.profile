@@ -9,6 +9,7 @@ blobs = 128                # B: maderix/ANE inmem_peak (M5); jundot/omlx (M5 Pro
 blobs ~ 16                 # C: mechramc/Orion (M4 Max)
 op.gelu = native           # B: ANEForge sweep (M5 Pro), with a mode; error 6e-3 in either mode
 op.silu = native           # B: ANEForge sweep (M5 Pro); error 1.5e-2
+op.layer_norm = native     # B: ANEForge sweep (M5 Pro); error 3.9e-4
 op.reduce_mean = native    # B: ANEForge sweep (M5 Pro); error 8e-4
 op.reduce_mean ~ fails     # C: m0at/ANEtransformers (M5)
 ops.seen = sin cos         # B: ANEForge sweep (M5 Pro); error 5e-4

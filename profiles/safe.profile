@@ -191,6 +191,8 @@ cost.sram_bytes ~ 4194304  # C: tinygrad
 cost.operand_bytes = 2097152 # B: ANEForge, strings of the framework: tiles = size / 2 MiB + 1
 cost.layer_cycles = 44     # B: ANEForge costmodel_curves
 cost.cut_us = 200          # B: ANEForge ane_cost_model (M5 Pro)
+cost.layer_norm_us = 9.05e-4 # B: ANEForge (M5 Pro): 73.4 us for 64 x 256, 295.9 us for 256 x 1024
+cost.rms_norm_us = 2.12e-3   # B: ANEForge (M5 Pro): 86.9 us for 64 x 256, 607.7 us for 256 x 1024
 cost.compile_ms = 65       # A: 30 to 100 for usual programs; 11 to 40 for tiny ones, 150 for an FFN
 cost.load_ms = 1.7         # B: m0at/ANEtransformers
 cost.wake_ms = 50          # B: M6 notes: after 5.7 s

@@ -25,13 +25,14 @@ enum { SOURCE_LIMIT = 64 << 20 };
 
 typedef struct Options {
     const char *input, *from, *models, *weights, *output, *profile, *explain_profile, *emit, *dump;
-    const char *calibrate, *calibration;
+    const char *calibrate, *calibration, *fuse;
+    int blocks; /* of --fuse: PipelineOptions.fuse */
     FlagList sets, about;
     int64_t random_seed;
     bool fetch_only, check, no_rescale, explain, stats, quiet, help, version, list_passes, list_profiles;
 } Options;
 
-static Options opt = {.emit = "pkg", .profile = "safe", .random_seed = -1};
+static Options opt = {.emit = "pkg", .profile = "safe", .fuse = "auto", .random_seed = -1};
 
 static const Flag flags[] = {
     {FLAG_GROUP, "Input", NULL, NULL, NULL, 0, 0, NULL},
@@ -55,6 +56,9 @@ static const Flag flags[] = {
      "run the model on this text (@FILE: on a file's) first, to see how large its values become"},
     {FLAG_TEXT, "--calibration", NULL, "FILE", &opt.calibration, 0, 0,
      "what --calibrate saw: written with it, read without it"},
+    {FLAG_TEXT, "--fuse", NULL, "auto|pair|block|N", &opt.fuse, 0, 0,
+     "what becomes one program: attention and MLP each, a whole block, N blocks, or what is predicted to "
+     "take least (auto)"},
     {FLAG_BOOL, "--no-rescale", NULL, NULL, &opt.no_rescale, 0, 0,
      "leave sums as they are that could pass the end of the Neural Engine's accumulator"},
     {FLAG_GROUP, "Output", NULL, NULL, NULL, 0, 0, NULL},
@@ -349,6 +353,7 @@ static int run_passes(Inputs *in, Diags *diags)
         .stats = opt.stats ? &stats : NULL,
         .explain = opt.explain ? &explain : NULL,
         .weights = in->has_numbers ? &in->numbers : NULL,
+        .fuse = opt.blocks,
         .no_rescale = opt.no_rescale,
         .stateful = wants("mlpackage"),
     };
@@ -478,6 +483,23 @@ static int run(Inputs *in, Diags *diags, const char *program)
     return compile(in, diags);
 }
 
+/* --fuse, as PipelineOptions.fuse. */
+static bool read_fuse(Error *err)
+{
+    enum { MOST_BLOCKS = 100000 };
+    char *end;
+    long n = strtol(opt.fuse, &end, 10);
+    opt.blocks = strcmp(opt.fuse, "pair") == 0 ? FUSE_PAIR : strcmp(opt.fuse, "block") == 0 ? 1 : FUSE_AUTO;
+    if (opt.blocks != FUSE_AUTO || strcmp(opt.fuse, "auto") == 0)
+        return true;
+    if (end == opt.fuse || *end || n < 1 || n > MOST_BLOCKS)
+        return error_set(err,
+                         "--fuse %.40s: auto, pair, block or a number of blocks from 1 to %d is expected",
+                         opt.fuse, MOST_BLOCKS);
+    opt.blocks = (int)n;
+    return true;
+}
+
 static bool check_options(Error *err)
 {
     static const char *const kinds[] = {"ast", "ir", "mil", "dot", "pkg", "mlpackage"};
@@ -492,7 +514,7 @@ static bool check_options(Error *err)
         return error_set(err, "--calibrate needs the model's weights: --weights or --from");
     if (opt.fetch_only && !opt.from)
         return error_set(err, "--fetch-only needs --from");
-    return true;
+    return read_fuse(err);
 }
 
 /* Options that print something of the program's own. */
