@@ -501,7 +501,8 @@ bool pass_grow(Pipeline *p)
     find_blocks(&g);
     Candidate *c = find_candidates(&g, &count);
     const Candidate *chosen = choose(&g, c, count);
-    explain_candidates(&g, c, count, chosen);
+    if (count > 1)
+        explain_candidates(&g, c, count, chosen);
     warn_forced(&g, chosen);
     bool grown = join_all(&g, chosen);
     users_clear(p->graph);
