@@ -48,6 +48,28 @@ for family in llama-linear gptneox gptneox-serial gemma2 olmo2 nemotron; do
     forms "$family" "$model" "$T/$family" "$ids" "$T/$family/logits" 96
 done
 
+# The public fixtures' logits.
+data=$ANEC_TEST_DATA/hf-fixtures
+[ -f "$data/tiny_llama.safetensors" ] || skip "public fixtures" "$data is absent"
+for family in llama mistral qwen2 qwen3 gptneox; do
+    [ -f "$data/tiny_$family.safetensors" ] || continue
+    mkdir "$T/tiny_$family"
+    cp "$data/tiny_$family.safetensors" "$T/tiny_$family/model.safetensors"
+    cp "$data/tiny_${family}_config.json" "$T/tiny_$family/config.json"
+    logits=$data/tiny_${family}_logits.json
+    ids=$(tr -d ' \n' <"$logits" | sed 's/.*"sequences":\[\[\[*\([0-9,]*\)\].*/\1/')
+    vocab=$(sed 's/.*"logits": *\[\[\[\([^]]*\)\].*/\1/' "$logits" | tr ',' '\n' | awk 'END { print NR }')
+    for profile in safe m5; do
+        for fuse in pair block 2; do
+            rm -rf "$T/p.pkg"
+            check "tiny $family, $profile, $fuse compiles" \
+                anec "models/$family.anel" --weights "$T/tiny_$family" --profile $profile --fuse $fuse -q \
+                -o "$T/p.pkg"
+            same_logits "tiny $family, $profile, $fuse" "$ids" "$logits:0" "$vocab"
+        done
+    done
+done
+
 # The model that ships: the same story, whatever the form.
 anec models/gpt2.anel --weights models/tales -q -o "$T/pair.pkg"
 anerun "$T/pair.pkg" --prompt "Once upon a time" --greedy --tokens 40 -q >"$T/expected"
@@ -58,4 +80,12 @@ for form in block 2 4; do
     anerun "$T/p.pkg" --prompt "Once upon a time" --greedy --tokens 40 -q >"$T/story"
     check_same "tales, $form: the same story" "$T/expected" "$T/story"
 done
+
+# Norms of simpler ops: their sums of squares stay inside where a calibration has seen them.
+rm -rf "$T/p.pkg"
+check "tales, calibrated, compiles" \
+    anec models/gpt2.anel --weights models/tales --fuse block -q -o "$T/p.pkg" \
+    --calibrate "Once upon a time there was a little girl who liked to play in the garden."
+check "tales, calibrated, nothing overflows" anerun "$T/p.pkg" --prompt "Once upon a time" --greedy \
+    --tokens 4 -q --numerics ane --strict-numerics
 finish
