@@ -84,8 +84,10 @@ done
 # Norms of simpler ops: their sums of squares stay inside where a calibration has seen them.
 rm -rf "$T/p.pkg"
 check "tales, calibrated, compiles" \
-    anec models/gpt2.anel --weights models/tales --fuse block -q -o "$T/p.pkg" \
+    anec models/gpt2.anel --weights models/tales --fuse block -q --explain -o "$T/p.pkg" \
     --calibrate "Once upon a time there was a little girl who liked to play in the garden."
+cp "$T/stdout" "$T/said"
+check "tales, calibrated, squares are rescaled" grep -q '^    square_out: times 2^-' "$T/said"
 check "tales, calibrated, nothing overflows" anerun "$T/p.pkg" --prompt "Once upon a time" --greedy \
     --tokens 4 -q --numerics ane --strict-numerics
 finish
