@@ -15,9 +15,12 @@
 #ifndef HWCAP_ASIMDHP
 #define HWCAP_ASIMDHP (1 << 10)
 #endif
+#ifndef HWCAP_ASIMDFHM
+#define HWCAP_ASIMDFHM (1 << 23)
+#endif
 #endif
 
-static const char *const names[LEVEL_COUNT] = {"ref", "neon", "avx2", "avx512"};
+static const char *const names[LEVEL_COUNT] = {"ref", "neon", "fhm", "avx2", "avx512"};
 
 static Kernels tables[LEVEL_COUNT];
 static bool present[LEVEL_COUNT];
@@ -54,11 +57,12 @@ static void detect(bool has[LEVEL_COUNT])
 {
     unsigned long wanted = HWCAP_FPHP | HWCAP_ASIMDHP;
     has[LEVEL_NEON] = (getauxval(AT_HWCAP) & wanted) == wanted;
+    has[LEVEL_FHM] = has[LEVEL_NEON] && (getauxval(AT_HWCAP) & HWCAP_ASIMDFHM);
 }
 #elif defined(__aarch64__)
 static void detect(bool has[LEVEL_COUNT])
 {
-    has[LEVEL_NEON] = true; /* every Apple core has the half precision instructions */
+    has[LEVEL_NEON] = has[LEVEL_FHM] = true; /* every Apple M core has the half precision instructions */
 }
 #else
 static void detect(bool has[LEVEL_COUNT])
@@ -88,6 +92,8 @@ static void choose(void)
     chosen = &tables[LEVEL_REF];
     if (has[LEVEL_NEON])
         add_level(LEVEL_NEON, kernels_init_neon);
+    if (has[LEVEL_FHM])
+        add_level(LEVEL_FHM, kernels_init_fhm);
     if (has[LEVEL_AVX2])
         add_level(LEVEL_AVX2, kernels_init_avx2);
     if (has[LEVEL_AVX512])

@@ -19,7 +19,7 @@
 #include "base/threads.h"
 #include "runtime/kernels/blas.h"
 
-typedef enum KernelLevel { LEVEL_REF, LEVEL_NEON, LEVEL_AVX2, LEVEL_AVX512, LEVEL_COUNT } KernelLevel;
+typedef enum KernelLevel { LEVEL_REF, LEVEL_NEON, LEVEL_FHM, LEVEL_AVX2, LEVEL_AVX512, LEVEL_COUNT } KernelLevel;
 
 typedef enum MapOp {
     MAP_NONE, /* y = x */
@@ -53,7 +53,9 @@ typedef struct Kernels {
     /* y[m] = W[m,k] . x[k] */
     void (*matvec_f16)(float *y, const uint16_t *w, size_t ldw, const float *x, size_t m, size_t k);
     void (*matvec_f32)(float *y, const float *w, size_t ldw, const float *x, size_t m, size_t k);
-    /* y[2m] = the products of m rows at w, then of m rows at w2: two places are read from memory at once. */
+    /* y[2m] = the products of m rows at w, then of m rows at w2: two places are read from memory at once.
+     * Where half_input is set, x is rounded to 11 bits (and no finer than 2^-40 of its largest number). */
+    bool half_input;
     void (*matvec_pair_f16)(float *y, const uint16_t *w, const uint16_t *w2, size_t ldw, const float *x,
                             size_t m, size_t k);
     /* y[n] = p[m] . V[m,n]: rows of V weighted by p. */
@@ -102,8 +104,8 @@ typedef struct Kernels {
     int chain_flops;
 } Kernels;
 
-/* The best level this CPU has, or the one the environment variable ANEC_CPU names (ref, neon, avx2,
- * avx512), if the CPU has it. Chosen once. */
+/* The best level this CPU has, or the one the environment variable ANEC_CPU names (ref, neon, fhm,
+ * avx2, avx512), if the CPU has it. Chosen once. */
 const Kernels *kernels_get(void);
 /* NULL if this CPU or this build has no such level. */
 const Kernels *kernels_for(KernelLevel level);

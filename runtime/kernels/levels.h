@@ -6,9 +6,19 @@
 
 #include "runtime/kernels/kernels.h"
 
+/* In front of a loop of constant length whose arrays have to become registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 32")
+#else
+#define UNROLL
+#endif
+
 void kernels_init_ref(Kernels *k);
 bool kernels_init_avx2(Kernels *k);
 bool kernels_init_avx512(Kernels *k);
 bool kernels_init_neon(Kernels *k);
+bool kernels_init_fhm(Kernels *k);
 
 #endif

@@ -24,13 +24,11 @@ static void finish_rows(const Kernels *k, const Linear *l, size_t row, size_t n,
     k->map[l->map](y + row, sum, n);
 }
 
+/* n <= ROWS rows of fp32 from `row` on. */
 static void some_rows(const Kernels *k, const Linear *l, size_t row, size_t n, const float *x, float *y)
 {
     float sum[ROWS];
-    if (l->w.half)
-        k->matvec_f16(sum, (const uint16_t *)l->w.data + row * l->ldw, l->ldw, x, n, l->k);
-    else
-        k->matvec_f32(sum, (const float *)l->w.data + row * l->ldw, l->ldw, x, n, l->k);
+    k->matvec_f32(sum, (const float *)l->w.data + row * l->ldw, l->ldw, x, n, l->k);
     finish_rows(k, l, row, n, sum, y);
 }
 
@@ -55,14 +53,28 @@ static void two_places(const Kernels *k, const Linear *l, size_t row, size_t oth
     finish_rows(k, l, other, n, sum + n, y);
 }
 
-/* Rows [row, end): both halves side by side, then what is left of an odd number. */
+/* By the same leaf as all others, whose arithmetic may be its own. */
+static void one_row(const Kernels *k, const Linear *l, size_t row, const float *x, float *y)
+{
+    float twice[2];
+    const uint16_t *w = (const uint16_t *)l->w.data + row * l->ldw;
+    k->matvec_pair_f16(twice, w, w, l->ldw, x, 1, l->k);
+    finish_rows(k, l, row, 1, twice, y);
+}
+
+/* Rows [row, end): of f16 both halves side by side, and what is left of an odd number. */
 static void rows_part(const Kernels *k, const Linear *l, size_t row, size_t end, const float *x, float *y)
 {
-    size_t half = l->w.half ? (end - row) / 2 : 0;
+    if (!l->w.half) {
+        for (; row < end; row += ROWS)
+            some_rows(k, l, row, least(ROWS, end - row), x, y);
+        return;
+    }
+    size_t half = (end - row) / 2;
     for (size_t i = 0; i < half; i += HALF)
         two_places(k, l, row + i, row + half + i, least(HALF, half - i), x, y);
-    for (row += 2 * half; row < end; row += ROWS)
-        some_rows(k, l, row, least(ROWS, end - row), x, y);
+    if (row + 2 * half < end)
+        one_row(k, l, end - 1, x, y);
 }
 
 static void matvec_part(void *ctx, int index, int count)
