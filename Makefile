@@ -104,7 +104,7 @@ MAKEFLAGS += -r
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help setup demo test check check-quick tests units replays fuzz fuzz-programs sanitize aarch64-check macos-check ane-calls-check \
-        install uninstall release clean format style bench
+        install uninstall release clean format style bench neon-count
 
 all: $(TOOLS)
 
@@ -123,6 +123,7 @@ help:
 	@echo 'make aarch64-check cross build, unit tests under qemu-aarch64'
 	@echo 'make macos-check   cross build for macOS on arm64, and what the programs import from it'
 	@echo 'make ane-calls-check  the calls into the Neural Engine framework, their types compared by clang (17 or later)'
+	@echo 'make neon-count    instructions of products on aarch64, counted by qemu (docs/performance.md)'
 	@echo 'make bench         prefill and decode of two model shapes beside peers and limits (docs/performance.md)'
 	@echo 'make clean         remove $(BUILD)/'
 
@@ -287,6 +288,9 @@ format:
 	find base ir frontend passes backend runtime check tools tests \( -name '*.c' -o -name '*.h' \) -print | xargs clang-format -i
 
 # ---- measuring ----
+
+neon-count:
+	@BUILD='$(BUILD)' CC='$(CC)' sh scripts/neon-count.sh
 
 bench: all
 	@BUILD='$(BUILD)' sh scripts/bench.sh

@@ -65,7 +65,7 @@ unset LIBRARY_PATH
 $make --no-print-directory BUILD="$native" tests || exit # the watchdog runs on this machine
 $make --no-print-directory BUILD="$build" CC=$cross-gcc AR=$cross-ar MACHINE=aarch64 \
     CFLAGS="-O2 -g -I$build/include -I$build/sysroot/usr/include -I$build/sysroot/usr/include/$cross" \
-    LDFLAGS="-L$libraries -Wl,-rpath-link,$libraries -ldl -lpthread" units || exit
+    LDFLAGS="-L$libraries -Wl,-rpath-link,$libraries -ldl -lpthread" units "$build/tests/kernel_work" || exit
 
 RUNNER="qemu-aarch64 -L /usr/$cross ${QEMU_CPU:+-cpu $QEMU_CPU} ${QEMU_PAGE:+-p $QEMU_PAGE}" \
     BUILD="$build" LIMIT="$native/tests/limit" \

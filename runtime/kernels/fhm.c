@@ -31,7 +31,7 @@ static void input_take(Input *in, const float *x, size_t n)
     for (most = vmaxvq_f32(four); i < n; i++)
         most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
     if (most > 0 && most < INFINITY)
-        (void)frexpf(most, &exponent);
+        (void)frexp((double)most, &exponent);
     exponent = most > 0 && most < INFINITY ? exponent - 15 : 0;
     exponent = exponent < -100 ? -100 : exponent;
     float down = ldexpf(1, -exponent);

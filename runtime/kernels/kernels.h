@@ -19,7 +19,14 @@
 #include "base/threads.h"
 #include "runtime/kernels/blas.h"
 
-typedef enum KernelLevel { LEVEL_REF, LEVEL_NEON, LEVEL_FHM, LEVEL_AVX2, LEVEL_AVX512, LEVEL_COUNT } KernelLevel;
+typedef enum KernelLevel {
+    LEVEL_REF,
+    LEVEL_NEON,
+    LEVEL_FHM, /* NEON with fmlal */
+    LEVEL_AVX2,
+    LEVEL_AVX512,
+    LEVEL_COUNT
+} KernelLevel;
 
 typedef enum MapOp {
     MAP_NONE, /* y = x */

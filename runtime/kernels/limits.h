@@ -17,8 +17,9 @@ typedef struct LimitsProbe LimitsProbe;
 MUST_USE LimitsProbe *limits_open(size_t bytes, Error *err);
 void limits_close(LimitsProbe *p);
 
-/* The best of a few runs each with the threads and the level of `c`, some 30 ms for 250 MB. What others do
- * on the machine moves it within seconds: measure beside what is compared with it. */
+/* A few runs each with the threads and the level of `c`, some 60 ms for 250 MB: reading by plain loads and
+ * with prefetch, the better of the two. What others do on the machine moves it within seconds: measure beside
+ * what is compared with it. */
 Limits limits_measure(LimitsProbe *p, Compute *c);
 
 #endif
