@@ -1,6 +1,6 @@
 #!/bin/sh
-# make neon-count: instructions a product takes on aarch64, for each number multiplied, by qemu-aarch64. Times
-# under qemu mean nothing, counts do. Needs what aarch64-check has built (make aarch64-check PATTERN=test_base).
+# make neon-count: instructions a product takes on aarch64, for each number multiplied, by qemu-aarch64.
+# Times under qemu mean nothing, counts do. Needs what aarch64-check has built.
 # COUNT_PROGRAM: another program with the same arguments (M K N TIMES), to compare with.
 # Environment: BUILD, CC, QEMU_CPU, ANEC_CPU (a level), COUNT_PROGRAM.
 set -eu
@@ -15,7 +15,8 @@ fi
 
 executed() # M K N TIMES
 {
-    qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu "${QEMU_CPU:-max}" -plugin "$build/count.so" "$program" "$@" 2>&1 |
+    qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu "${QEMU_CPU:-max}" -plugin "$build/count.so" \
+        "$program" "$@" 2>&1 |
         sed -n 's/^instructions //p'
 }
 
