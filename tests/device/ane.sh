@@ -49,6 +49,12 @@ anerun_over 'wrong = softmax' --compare
 says "--compare: wrong attention is found" 1 'wrong: 4 of 8 programs'
 grep -q '^attention_00.* too far off' "$T/stdout" && ! grep -q '^mlp.* too far off' "$T/stdout" &&
     ok "and named" || not_ok "and named" "$(cat "$T/stdout")"
+anerun_over 'refuse = softmax' --device auto --quiet --greedy --tokens 20
+says "auto: a refused program is the CPU's, and --quiet doesn't hide it" 0 \
+    'anerun: warning: the prefill runs on the CPU: .*attention_00'
+check_same "the text is the same" "$T/expected" "$T/stdout"
+anerun_over 'refuse = softmax' --require ane
+says "--require ane fails there" 1 'error: .*attention_00'
 anerun_over 'wrong = softmax' --compare --bound 1000
 says "--bound" 0 'fine: 8 of 8'
 for call in compile load evaluate; do

@@ -473,10 +473,10 @@ static int run_prompt(Session *s, const Device *device, const Device *ane, const
     return status;
 }
 
-static void say_cpu(const Error *why)
+/* The engine is there, but took no program: nobody expects that, so --quiet does not hide it. */
+static void say_refused(const Error *why)
 {
-    if (!opt.quiet)
-        fprintf(stderr, "anerun: note: the prefill runs on the CPU: %s\n", why->text);
+    fprintf(stderr, "anerun: warning: the prefill runs on the CPU: %s\n", why->text);
 }
 
 static bool must_use_ane(void)
@@ -505,7 +505,8 @@ static bool open_ane(Device **ane, const Package *package, Error *err)
     if (must_use_ane())
         return error_prefix(err, "--%s ane", opt.require ? "require" : "device");
 #ifdef __APPLE__
-    say_cpu(err);
+    if (!opt.quiet)
+        fprintf(stderr, "anerun: note: the prefill runs on the CPU: %s\n", err->text);
 #endif
     return true;
 }
@@ -550,7 +551,7 @@ static int run(Package *package, Device *device, Device *ane, Device *model)
     if (model || must_use_ane())
         session_use_ane(s, model ? model : ane);
     else
-        session_try_ane(s, ane, say_cpu);
+        session_try_ane(s, ane, say_refused);
     if (opt.trace)
         session_trace(s, tracing_begin(&tracing, (int)opt.threads));
     int status = opt.ids                    ? run_ids(s)
