@@ -280,6 +280,7 @@ ane-calls-check:
 	+@$(SUBMAKE) CC='$(CLANG)' BUILD=$(BUILD)/ane-calls $(BUILD)/ane-calls/tests/test_ane \
 	    CFLAGS='-O1 -g -DANEC_CHECK_CALLS -fsanitize=function,undefined -fno-sanitize-recover=all'
 	$(BUILD)/ane-calls/tests/test_ane
+	+@MAKE='$(SUBMAKE)' CLANG='$(CLANG)' BUILD='$(BUILD)' sh scripts/ane-calls-seeds.sh
 
 style:
 	@BUILD='$(BUILD)' CC='$(CC)' CPPFLAGS='$(filter -I% -D%,$(BASEFLAGS))' sh scripts/style.sh
