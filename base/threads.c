@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/cores.h"
 
 #define SPIN_NS 30000
@@ -52,13 +52,6 @@ static void relax(void)
 #endif
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static bool step_is_new(const Pool *p, unsigned seen)
 {
     return atomic_load(&p->step) != seen;
@@ -76,7 +69,7 @@ static bool spin(const Pool *p, bool (*ready)(const Pool *, unsigned), unsigned 
         return true;
     if (!p->spin_ns)
         return false;
-    for (int64_t end = now_ns() + p->spin_ns; now_ns() < end;) {
+    for (int64_t end = clock_ns() + p->spin_ns; clock_ns() < end;) {
         for (int i = 0; i < 32; i++) {
             if (ready(p, seen))
                 return true;

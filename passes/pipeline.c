@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 typedef struct Stage {
     const char *name, *summary;
@@ -163,29 +164,22 @@ static bool check_stages(const Pipeline *p)
     return true;
 }
 
-static double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
 static bool run_stage(Pipeline *p, const Stage *s)
 {
-    double start = now_ms();
+    double start = clock_seconds();
     int errors = p->diags->errors;
     PassRun *run = &p->run[p->runs++];
     *run = (PassRun){.name = s->name};
     bool ok = s->run(p);
-    run->ms = now_ms() - start;
+    run->ms = (clock_seconds() - start) * 1e3;
     dump(p, s->name);
-    start = now_ms();
+    start = clock_seconds();
     /* These two change no function. */
     if (ok && strcmp(s->name, "assemble") != 0 && strcmp(s->name, "range") != 0)
         visit_functions(p, s->name, verify_function, NULL);
     if (ok && strcmp(s->name, "decode") == 0)
         module_verify(p->plan->program[p->plan->programs - 1]->module, "after decode", p->diags);
-    run->verify_ms = now_ms() - start;
+    run->verify_ms = (clock_seconds() - start) * 1e3;
     return ok && p->diags->errors == errors;
 }
 

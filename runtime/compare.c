@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/half.h"
 
 struct Comparison {
@@ -23,13 +23,6 @@ typedef struct Pair {
     PortData *other; /* the tested kernel's: inputs are the caller's, outputs and states its own */
     int result;
 } Pair;
-
-static double now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
-}
 
 /* ---- kernels ---- */
 
@@ -113,15 +106,15 @@ static bool run(Kernel *kernel, const PortData *data, const Trace *trace, Error 
             p->other[i] = data[i];
         else if (kernel->port[i].kind == PORT_STATE)
             memcpy(p->other[i].data, data[i].data, data[i].bytes);
-    double start = now_us();
+    double start = clock_seconds();
     if (!device_run(p->tested, p->other, kernel->ports, trace, err))
         return false;
-    double middle = now_us();
+    double middle = clock_seconds();
     if (!device_run(p->reference, data, kernel->ports, NULL, err))
         return false;
     Difference *d = &c->result[p->result];
-    d->tested_us = middle - start;
-    d->reference_us = now_us() - middle;
+    d->tested_us = (middle - start) * 1e6;
+    d->reference_us = (clock_seconds() - middle) * 1e6;
     d->runs++;
     for (int i = 0; i < kernel->ports; i++)
         if (kernel->port[i].kind != PORT_INPUT)

@@ -1,7 +1,7 @@
 #include "runtime/generate.h"
 
-#include <time.h>
 
+#include "base/clock.h"
 #include "runtime/tokenizer/stream.h"
 
 typedef struct Output {
@@ -12,13 +12,6 @@ typedef struct Output {
     bool begun; /* text has come before: the prefix space of the next token counts */
     Text first, bytes, text;
 } Output;
-
-static double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
 
 static bool emit(Output *o)
 {
@@ -141,7 +134,7 @@ bool generate(Session *s, const Tokenizer *t, Sampler *sampler, const int32_t *i
               const GenerateOptions *options, GenerateStats *stats, Error *err)
 {
     *stats = (GenerateStats){.prompt_tokens = count};
-    double start = now_ms();
+    double start = clock_seconds();
     for (int i = 0; i < count; i++)
         sampler_accept(sampler, ids[i]);
     session_rewind(s, count - 1);
@@ -149,9 +142,9 @@ bool generate(Session *s, const Tokenizer *t, Sampler *sampler, const int32_t *i
     const float *logits = read_prompt(s, ids, count, options, err);
     if (!logits)
         return false;
-    double prefilled = now_ms();
+    double prefilled = clock_seconds();
     stats->bucket = session_bucket(s);
-    stats->prefill_ms = prefilled - start;
+    stats->prefill_ms = (prefilled - start) * 1e3;
     if (session_length(s) < count) {
         stats->end = END_INTERRUPTED;
         return true;
@@ -162,7 +155,7 @@ bool generate(Session *s, const Tokenizer *t, Sampler *sampler, const int32_t *i
     o.stops = stop_matcher_new(options->stops, (size_t)options->stop_count);
     bool ok = decode_loop(s, &o, sampler, logits, stats, err);
     put_rest(&o);
-    stats->decode_ms = now_ms() - prefilled;
+    stats->decode_ms = (clock_seconds() - prefilled) * 1e3;
     stop_matcher_free(o.stops);
     text_free(&o.first);
     text_free(&o.bytes);

@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "runtime/eval/constant.h"
 
 enum {
@@ -363,13 +363,6 @@ static bool bind(Machine *m, const Op *op, EvalCall *c)
     return true;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void trace_op(Machine *m, const Op *op, const EvalCall *c, double seconds)
 {
     const Trace *trace = m->options->trace;
@@ -400,14 +393,14 @@ static bool run_op(Machine *m, Op *op)
         return result_types(m, op);
     if (!bind(m, op, &c))
         return false;
-    double start = now();
+    double start = clock_seconds();
     c.engine = m->options->engine;
     if (!eval_function(op->code)(&c, m->err))
         return false;
     if (c.engine)
         engine_settle(c.engine, &c);
     if (m->options->trace)
-        trace_op(m, op, &c, now() - start);
+        trace_op(m, op, &c, clock_seconds() - start);
     FOR_EACH_ARG(op, slot)
         drop(m, slot_of(m, *slot));
     for (int i = 0; i < op->results; i++) {

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "ir/type.h"
 #include "runtime/ane/program.h"
 #include "runtime/device.h"
@@ -133,17 +133,10 @@ static Kernel *compile(Device *device, const Func *f, const BlobResolver *blobs,
     return NULL;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static bool run(Kernel *kernel, const PortData *data, const Trace *trace, Error *err)
 {
     AneKernel *k = (AneKernel *)kernel;
-    double start = now();
+    double start = clock_seconds();
     for (int i = 0; i < k->inputs; i++)
         k->input[i] = data[i].data;
     for (int i = 0; i < k->outputs; i++)
@@ -154,7 +147,7 @@ static bool run(Kernel *kernel, const PortData *data, const Trace *trace, Error 
         TraceStep step = {.name = kernel->port[k->inputs].name,
                           .kind = "ane program",
                           .type = kernel->port[k->inputs].type,
-                          .seconds = now() - start};
+                          .seconds = clock_seconds() - start};
         for (int i = 0; i < kernel->ports; i++)
             step.bytes += (double)kernel->port[i].bytes;
         trace->step(trace->context, &step);

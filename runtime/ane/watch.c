@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/cores.h"
 
 struct Watch {
@@ -53,10 +54,10 @@ Watch *watch_open(Error *err)
     return NULL;
 }
 
-static double now(clockid_t clock)
+static double time_of_day(void)
 {
     struct timespec t;
-    clock_gettime(clock, &t);
+    clock_gettime(CLOCK_REALTIME, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
@@ -64,8 +65,8 @@ static double now(clockid_t clock)
 static void wait_until(Watch *w, double deadline)
 {
     double left;
-    while (w->call && (left = deadline - now(CLOCK_MONOTONIC)) > 0) {
-        double end = now(CLOCK_REALTIME) + left;
+    while (w->call && (left = deadline - clock_seconds()) > 0) {
+        double end = time_of_day() + left;
         struct timespec t = {(time_t)end, (long)((end - (double)(time_t)end) * 1e9)};
         pthread_cond_timedwait(&w->ended, &w->lock, &t);
     }
@@ -79,7 +80,7 @@ bool watch_call(Watch *w, double seconds, bool (*call)(void *, Error *), void *c
     w->context = context;
     w->call = call;
     pthread_cond_signal(&w->begun);
-    wait_until(w, now(CLOCK_MONOTONIC) + seconds);
+    wait_until(w, clock_seconds() + seconds);
     w->stuck = w->call;
     bool ok = !w->stuck && w->ok;
     if (w->stuck)

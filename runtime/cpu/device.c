@@ -1,17 +1,10 @@
 /* The device: running the steps of a kernel. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "runtime/cpu/lower.h"
 #include "runtime/eval/eval.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static void measure_range(const Run *r, const View *v, TraceStep *out)
 {
@@ -25,13 +18,13 @@ static void measure_range(const Run *r, const View *v, TraceStep *out)
 
 static bool run_traced(const Run *r, const CpuStep *s, const Trace *trace, Error *err)
 {
-    double start = now();
+    double start = clock_seconds();
     if (!s->run(r, s, err))
         return false;
     TraceStep t = {.name = s->name,
                    .kind = s->kind,
                    .type = s->type,
-                   .seconds = now() - start,
+                   .seconds = clock_seconds() - start,
                    .bytes = s->bytes,
                    .flops = s->flops};
     if (s->work)

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 
 struct LimitsProbe {
     float *memory;
@@ -16,13 +16,6 @@ struct LimitsProbe {
 enum { PASSES = 4, AHEAD = 1024 };
 #define HUGE_PAGE ((size_t)2 << 20)
 #define CHAIN_ROUNDS 30000
-
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 typedef struct Reading {
     const Kernels *kernels;
@@ -67,10 +60,10 @@ void limits_close(LimitsProbe *p)
 static double read_rate(const LimitsProbe *p, Compute *c, size_t ahead)
 {
     Reading r = {.kernels = c->kernels, .data = p->memory, .floats = p->floats, .ahead = ahead};
-    double start = seconds();
+    double start = clock_seconds();
     for (int i = 0; i < PASSES; i++)
         pool_run(c->pool, read_part, &r);
-    return PASSES * (double)(p->floats * sizeof(float)) / (seconds() - start);
+    return PASSES * (double)(p->floats * sizeof(float)) / (clock_seconds() - start);
 }
 
 static double best_read(const LimitsProbe *p, Compute *c)
@@ -95,9 +88,9 @@ static double best_flops(Compute *c)
     double best = 0, work = (double)CHAIN_ROUNDS * c->kernels->chain_flops * pool_threads(c->pool);
     Chains chains = {.kernels = c->kernels};
     for (int i = 0; i < PASSES; i++) {
-        double start = seconds();
+        double start = clock_seconds();
         pool_run(c->pool, chain_part, &chains);
-        double reached = work / (seconds() - start);
+        double reached = work / (clock_seconds() - start);
         best = reached > best ? reached : best;
     }
     return best;

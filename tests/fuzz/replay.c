@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "tests/fuzz/fuzz.h"
 
 #if defined(__has_feature)
@@ -255,13 +255,6 @@ static void run_mutation(const Corpus *corpus, uint64_t number)
 
 /* ---- the program ---- */
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void usage(void)
 {
     fprintf(stderr, "usage: %s [-n MUTATIONS] [-t SECONDS] [-s SEED] [-o FOLDER] CORPUS...\n", current.name);
@@ -316,11 +309,11 @@ int main(int argc, char **argv)
     signal(SIGABRT, on_signal);
     signal(SIGALRM, on_signal);
 
-    double end = seconds_now() + seconds;
+    double end = clock_seconds() + seconds;
     for (size_t i = 0; i < corpus.count; i++)
         run_target(corpus.inputs[i].data, corpus.inputs[i].size, corpus.inputs[i].path, 0);
     uint64_t done = 0;
-    while (done < mutations && seconds_now() < end)
+    while (done < mutations && clock_seconds() < end)
         run_mutation(&corpus, ++done);
 
     printf("%s: %zu files, %llu mutations\n", current.name, corpus.count, (unsigned long long)done);

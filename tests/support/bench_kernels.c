@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "runtime/kernels/kernels.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -25,13 +25,6 @@ typedef struct Bench {
     const char *only;
 } Bench;
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -43,14 +36,14 @@ static double measure(void (*fn)(Bench *b, size_t n), Bench *b, size_t n)
 {
     double times[RUNS];
     fn(b, n);
-    double start = now();
+    double start = clock_seconds();
     fn(b, n);
-    int repeats = 1 + (int)(0.02 / (now() - start + 1e-9));
+    int repeats = 1 + (int)(0.02 / (clock_seconds() - start + 1e-9));
     for (int run = 0; run < RUNS; run++) {
-        start = now();
+        start = clock_seconds();
         for (int i = 0; i < repeats; i++)
             fn(b, n);
-        times[run] = (now() - start) / repeats;
+        times[run] = (clock_seconds() - start) / repeats;
     }
     qsort(times, RUNS, sizeof *times, by_value);
     return times[RUNS / 2];

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "ir/cost.h"
 #include "ir/type.h"
@@ -236,11 +237,7 @@ static double passed_ns;
 
 uint64_t behaviour_now(void)
 {
-    struct timespec t;
-    if (!behaviour()->real_clock)
-        return (uint64_t)passed_ns;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return behaviour()->real_clock ? (uint64_t)clock_ns() : (uint64_t)passed_ns;
 }
 
 /* Off by as much as the jitter, in one order every time. */

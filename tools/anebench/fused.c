@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "runtime/session.h"
 #include "tools/anebench/chain.h"
@@ -52,13 +52,6 @@ static int print_help(void)
     return 0;
 }
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* ---- numbers ---- */
 
 /* Times of the rounds, in milliseconds. */
@@ -98,14 +91,14 @@ typedef struct Chains {
 
 static bool run_parts(Chain *part, int count, Times *t, Error *err)
 {
-    double start = seconds();
+    double start = clock_seconds();
     for (int i = 0; i < count; i++) {
         if (i > 0)
             memcpy(part[i].in, part[i - 1].out, part[i].bytes);
         if (!chain_run(&part[i], err))
             return false;
     }
-    t->ms[t->count++] = (seconds() - start) * 1e3;
+    t->ms[t->count++] = (clock_seconds() - start) * 1e3;
     return true;
 }
 
@@ -198,22 +191,22 @@ static bool prefill(Session *s, int count, Times *t, Error *err)
     for (int i = 0; i < count; i++)
         ids[i] = (int32_t)((unsigned)i * 7919u % (unsigned)session_vocab(s));
     session_rewind(s, 0);
-    double start = seconds();
+    double start = clock_seconds();
     bool ok = session_prefill(s, ids, count, err) && session_prefill_logits(s, count - 1, err);
     if (t)
-        t->ms[t->count++] = (seconds() - start) * 1e3;
+        t->ms[t->count++] = (clock_seconds() - start) * 1e3;
     free(ids);
     return ok;
 }
 
 static bool decode(Session *s, Times *t, Error *err)
 {
-    double start = seconds();
+    double start = clock_seconds();
     for (int i = 0; i < opt.decode; i++)
         if (!session_decode(s, (int32_t)((unsigned)i * 7919u % (unsigned)session_vocab(s)), err))
             return false;
     if (t)
-        t->ms[t->count++] = (seconds() - start) * 1e3;
+        t->ms[t->count++] = (clock_seconds() - start) * 1e3;
     return true;
 }
 

@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "runtime/session.h"
 #include "tools/anebench/commands.h"
 #include "tools/anebench/contest.h"
@@ -54,13 +54,6 @@ static int print_help(void)
     return 0;
 }
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* "1,2" as numbers from 1 to most; "0" alone is an empty list. */
 static bool read_list(const char *flag, const char *text, long most, int *list, int *count, Error *err)
 {
@@ -104,14 +97,14 @@ static bool run_case(Runner *r, const Case *c, double *took, Error *err)
     for (int i = 0; i < n; i++)
         ids[i] = (int32_t)((unsigned)i * 7919u % (unsigned)vocab);
     session_rewind(r->session, 0);
-    double start = seconds();
+    double start = clock_seconds();
     bool ok = session_prefill(r->session, ids, n, err) && session_prefill_logits(r->session, n - 1, err);
     if (c->kind == CASE_DECODE) {
-        start = seconds();
+        start = clock_seconds();
         for (int i = 0; ok && i < c->tokens; i++)
             ok = session_decode(r->session, (int32_t)((unsigned)i * 7919u % (unsigned)vocab), err) != NULL;
     }
-    *took = seconds() - start;
+    *took = clock_seconds() - start;
     return ok;
 }
 

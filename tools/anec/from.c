@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "frontend/hub/hub.h"
@@ -32,17 +32,10 @@ typedef struct Bar {
     uint64_t first;      /* bytes that were there before */
 } Bar;
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void show(void *context, const char *file, int index, int files, uint64_t done, uint64_t total)
 {
     Bar *b = context;
-    double t = now();
+    double t = clock_seconds();
     if (b->file != file)
         *b = (Bar){file, t, 0, done};
     if (t - b->shown < 0.1 && done < total)

@@ -6,17 +6,11 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-extern char **environ;
+#include "base/clock.h"
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
+extern char **environ;
 
 /* Until its end, or the deadline; false then. */
 static bool collect(int from, int64_t deadline, Text *out)
@@ -24,7 +18,7 @@ static bool collect(int from, int64_t deadline, Text *out)
     char buffer[65536];
     for (;;) {
         struct pollfd p = {.fd = from, .events = POLLIN};
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - clock_ns() / 1000000;
         int ready = left > 0 ? poll(&p, 1, (int)(left < 60000 ? left : 60000)) : 0;
         if (ready < 0 && errno != EINTR)
             return true;
@@ -60,7 +54,7 @@ bool child_run(const char *const *argv, int64_t seconds, Text *out, Error *err)
         return error_set_errno(err, errno, "cannot make a pipe");
     bool started = start(argv, ends[1], ends[0], &pid);
     close(ends[1]);
-    bool in_time = started && collect(ends[0], now_ms() + seconds * 1000, out);
+    bool in_time = started && collect(ends[0], clock_ns() / 1000000 + seconds * 1000, out);
     close(ends[0]);
     if (!started)
         return error_set(err, "cannot start %s", argv[0]);

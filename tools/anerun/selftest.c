@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/half.h"
 #include "frontend/mil/mil.h"
 #include "runtime/compare.h"
@@ -208,20 +209,13 @@ static bool test_case(Device *tested, Device *reference, const Case *c, int s, d
     return within;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 bool selftest(Device *tested, Device *reference, double bound, double seconds, Text *out)
 {
     bool fine = true;
-    double end = now() + seconds;
+    double end = clock_seconds() + seconds;
     for (int i = 0; i < CASES; i++)
         for (int k = 0; k < LENGTHS; k++) {
-            if (now() < end) {
+            if (clock_seconds() < end) {
                 fine &= test_case(tested, reference, &cases[i], length[k], bound, out);
             } else {
                 text_printf(out, "FAIL %-22s not run: %g s are over\n", cases[i].name, seconds);
