@@ -257,6 +257,9 @@ int arg_ints(const Op *op, const char *key, int64_t *out, int limit);
 void value_replace(Value *old, Value *new);
 /* Follows the replacements in all arguments and outputs. */
 void func_settle(Func *f);
+
+/* Ends what a pass kept in the marks of f's parameters and results. */
+void func_clear_marks(const Func *f);
 void func_count_uses(Func *f);
 /* Calls fn for every argument value of op. */
 #define FOR_EACH_ARG(op, slot)                                                                               \

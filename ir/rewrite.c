@@ -16,6 +16,15 @@ static Value *followed(Value *v)
     return v;
 }
 
+void func_clear_marks(const Func *f)
+{
+    for (int i = 0; i < f->params; i++)
+        f->param[i]->mark = NULL;
+    for (Op *op = f->first; op; op = op->next)
+        for (int i = 0; i < op->results; i++)
+            op->result[i]->mark = NULL;
+}
+
 void func_settle(Func *f)
 {
     for (Op *op = f->first; op; op = op->next)
@@ -162,11 +171,7 @@ Func *func_clone(Module *into, const Func *f, const char *name)
         clone_op(g, op);
     for (int i = 0; i < f->outputs; i++)
         func_add_output(g, cloned(into, f->output[i]));
-    for (int i = 0; i < f->params; i++)
-        f->param[i]->mark = NULL;
-    for (Op *op = f->first; op; op = op->next)
-        for (int i = 0; i < op->results; i++)
-            op->result[i]->mark = NULL;
+    func_clear_marks(f);
     return g;
 }
 

@@ -235,15 +235,6 @@ static size_t count_values(const Func *f)
     return n;
 }
 
-static void clear_marks(const Func *f)
-{
-    for (int i = 0; i < f->params; i++)
-        f->param[i]->mark = NULL;
-    for (Op *op = f->first; op; op = op->next)
-        for (int i = 0; i < op->results; i++)
-            op->result[i]->mark = NULL;
-}
-
 /* Blocks see what is defined around them; nothing around them sees what they define. */
 static void check_blocks(Check *c, const Op *op)
 {
@@ -263,7 +254,7 @@ static void check_blocks(Check *c, const Op *op)
             if (found == n)
                 HASH_DELETE(hh, c->names, n);
         }
-        clear_marks(f);
+        func_clear_marks(f);
     }
 }
 
@@ -282,7 +273,7 @@ bool func_verify(const Func *f, const char *stage, Diags *diags)
         check_op(&c, op);
     for (int i = 0; i < f->outputs; i++)
         check_output(&c, f->output[i]);
-    clear_marks(f);
+    func_clear_marks(f);
     HASH_CLEAR(hh, c.names);
     free(c.types);
     free(room);

@@ -245,7 +245,7 @@ bool pass_fuse_attention(Pipeline *p)
         if (!fused)
             pipeline_left(p, op, r.why);
     }
-    users_clear(p->graph);
+    func_clear_marks(p->graph);
     arena_free(&scratch);
     return true;
 }

@@ -105,7 +105,7 @@ bool pass_fuse_mlp(Pipeline *p)
     for (Op *op = p->graph->first; op; op = op->next)
         if (op->code == OP_LINEAR && !op->group && try_linear(p, op, &scratch))
             pipeline_count(p, "MLPs fused", 1);
-    users_clear(p->graph);
+    func_clear_marks(p->graph);
     arena_free(&scratch);
     return true;
 }

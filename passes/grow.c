@@ -505,7 +505,7 @@ bool pass_grow(Pipeline *p)
         explain_candidates(&g, c, count, chosen);
     warn_forced(&g, chosen);
     bool grown = join_all(&g, chosen);
-    users_clear(p->graph);
+    func_clear_marks(p->graph);
     arena_free(&g.scratch);
     if (!grown)
         return true;

@@ -328,15 +328,6 @@ static bool write_function(Legal *l)
     return l->ane ? add_program_outputs(l) : add_function_outputs(l);
 }
 
-static void clear_forms(Func *f)
-{
-    for (int i = 0; i < f->params; i++)
-        f->param[i]->mark = NULL;
-    for (Op *op = f->first; op; op = op->next)
-        for (int i = 0; i < op->results; i++)
-            op->result[i]->mark = NULL;
-}
-
 static bool legalise(Pipeline *p, Instance *i)
 {
     Arena scratch = {0};
@@ -352,7 +343,7 @@ static bool legalise(Pipeline *p, Instance *i)
         pipeline_count(p, "operations dropped", func_sweep(l.to));
     func_sort_params(l.to);
     i->physical = l.to;
-    clear_forms(i->logical);
+    func_clear_marks(i->logical);
     names_free(&l.names);
     legal_free_shared(&l);
     arena_free(&scratch);

@@ -214,9 +214,7 @@ static bool lower_weights(Lowering *l)
         if (table && is_weight(table) && !lower_embedding(l, op))
             return false;
     }
-    for (Op *op = l->f->first; op; op = op->next)
-        for (int i = 0; i < op->results; i++)
-            op->result[i]->mark = NULL;
+    func_clear_marks(l->f);
     return true;
 }
 

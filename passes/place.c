@@ -270,7 +270,7 @@ bool pass_place(Pipeline *p)
         (p->segment[s]->place == PLACE_ANE ? carry_program : carry_function)(p, p->segment[s]);
     }
     count_segments(p);
-    users_clear(p->graph);
+    func_clear_marks(p->graph);
     arena_free(&pl.scratch);
     return true;
 }

@@ -43,6 +43,7 @@ enum {
 /* Bounds for every value of f, whose parameters have theirs already (or are not known). They stay in
  * Value.mark until range_clear. */
 void range_function(Range *r, const Func *f);
+/* Ends the marks of all values, of constants that are written in place too. */
 void range_clear(const Func *f);
 void range_free(Range *r);
 

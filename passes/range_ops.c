@@ -418,14 +418,10 @@ void range_function(Range *r, const Func *f)
 
 void range_clear(const Func *f)
 {
-    for (int i = 0; i < f->params; i++)
-        f->param[i]->mark = NULL;
-    for (Op *op = f->first; op; op = op->next) {
+    func_clear_marks(f);
+    for (Op *op = f->first; op; op = op->next)
         FOR_EACH_ARG(op, slot)
             (*slot)->mark = NULL;
-        for (int i = 0; i < op->results; i++)
-            op->result[i]->mark = NULL;
-    }
 }
 
 void range_free(Range *r)

@@ -15,6 +15,7 @@
 
 #include "passes/match.h"
 #include "passes/pipeline.h"
+#include "passes/range.h"
 
 enum { MOST_SHIFT = 14 }; /* 2^14 is the smallest step that still has all its digits */
 static const double HALF_MOST = 65504, HALF_NORMAL = 0x1p-14;
@@ -376,7 +377,7 @@ static void scale_sum(Rescale *r, Op *op)
     int to = shift_of_value(r, out);
     for (int i = 0; i < 2; i++) {
         Value *v = op_arg(op, keys[i]);
-        if (is_known(v) ? !is_stored(v) : false) {
+        if (is_known(v) && !is_stored(v)) {
             to = 0;
             break;
         }
@@ -479,18 +480,6 @@ static void tell_rest(Rescale *r)
                 ldexp(known->likely, -scaled(r, op->result[i])->exponent) >= HALF_MOST)
                 tell(r, "%s: may reach %.3g, and fp16 ends at %.0f", known->name, known->likely, HALF_MOST);
         }
-}
-
-static void clear_marks(Func *f)
-{
-    for (int i = 0; i < f->params; i++)
-        f->param[i]->mark = NULL;
-    for (Op *op = f->first; op; op = op->next) {
-        FOR_EACH_ARG(op, slot)
-            (*slot)->mark = NULL;
-        for (int i = 0; i < op->results; i++)
-            op->result[i]->mark = NULL;
-    }
 }
 
 static void scale_program(Rescale *r)
@@ -606,7 +595,7 @@ static bool scale_bucket(Rescale *r, int first, Tally *tally)
             scale_program(r);
         if (r->tell)
             tell_rest(r);
-        clear_marks(r->f);
+        range_clear(r->f);
         if (r->tell)
             tell_program(r, p->segment[s], tally);
     }

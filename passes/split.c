@@ -201,7 +201,7 @@ bool pass_split(Pipeline *p)
     users_index(p->graph, &scratch);
     Value *logits = p->graph->output[0], *cut = find_cut(p, &scratch);
     make_head(p, logits, cut, &scratch);
-    users_clear(p->graph);
+    func_clear_marks(p->graph);
     arena_free(&scratch);
     p->hidden = hidden_behind_program(p, cut);
     set_outputs(p, p->hidden);

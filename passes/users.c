@@ -28,15 +28,6 @@ void users_index(Func *f, Arena *a)
             info_of(f->output[i])->output = true;
 }
 
-void users_clear(Func *f)
-{
-    for (int i = 0; i < f->params; i++)
-        f->param[i]->mark = NULL;
-    for (Op *op = f->first; op; op = op->next)
-        for (int i = 0; i < op->results; i++)
-            op->result[i]->mark = NULL;
-}
-
 Info *info_of(const Value *v)
 {
     return v->mark;

@@ -16,9 +16,9 @@ typedef struct Info {
     int wire, segment; /* place.c */
 } Info;
 
-/* Gives every value that an op of the function makes, and every parameter, its Info. */
+/* Gives every value that an op of the function makes, and every parameter, its Info, until
+ * func_clear_marks. */
 void users_index(Func *f, Arena *a);
-void users_clear(Func *f);
 /* NULL for a constant that was written in place. */
 Info *info_of(const Value *v);
 int op_position(const Op *op); /* -1: an op without results */
