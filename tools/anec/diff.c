@@ -10,7 +10,7 @@
 #include "ir/type.h"
 #include "runtime/package.h"
 #include "tools/anec/commands.h"
-#include "tools/anec/program.h"
+#include "tools/shared/program.h"
 
 static struct {
     bool names, quiet, help;
@@ -34,7 +34,7 @@ static bool open_side(Side *s, const char *path, Error *err)
 {
     s->path = path;
     if (program_named(path))
-        return program_open(&s->program, path, err);
+        return program_open(&s->program, path, true, err);
     s->package = package_open(path, NULL, NULL, err);
     return s->package != NULL;
 }

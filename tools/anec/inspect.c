@@ -10,7 +10,7 @@
 #include "ir/profile.h"
 #include "runtime/package.h"
 #include "tools/anec/commands.h"
-#include "tools/anec/program.h"
+#include "tools/shared/program.h"
 
 enum { PROFILES = 16 };
 
@@ -281,7 +281,7 @@ static int inspect_program(const char *who, const char *path)
 {
     Error err;
     ProgramFile p;
-    bool ok = program_open(&p, path, &err);
+    bool ok = program_open(&p, path, true, &err);
     if (ok)
         inspect_module(p.module);
     program_close(&p);

@@ -8,15 +8,13 @@
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "frontend/mil/mil.h"
-#include "frontend/mlpackage/mlpackage.h"
-#include "runtime/blobs.h"
 #include "runtime/interpret.h"
 #include "runtime/npy.h"
 #include "tools/anerun/commands.h"
 #include "tools/anerun/numerics.h"
+#include "tools/shared/program.h"
 
-enum { SOURCE_LIMIT = 1 << 30, MOST_SHOWN = 1000 /* elements of a value that --print shows */ };
+enum { MOST_SHOWN = 1000 /* elements of a value that --print shows */ };
 
 static struct {
     const char *func, *numerics, *profile;
@@ -55,11 +53,8 @@ enum { FLAGS = sizeof flags / sizeof *flags };
 
 typedef struct Session {
     const char *path;
-    Source source;
-    char *text;
-    Module *module;
+    ProgramFile program;
     Func *f;
-    Blobs *blobs;
     Tensor *param, *output; /* memory is malloc'ed */
     Numerics numerics;
     Arena arena;
@@ -87,7 +82,7 @@ static int print_help(void)
 
 static bool choose_function(Session *s, Error *err)
 {
-    Module *m = s->module;
+    Module *m = s->program.module;
     s->f = m->funcs == 1 ? m->func[0] : module_find(m, opt.func ? opt.func : "main");
     if (opt.func)
         s->f = module_find(m, opt.func);
@@ -105,21 +100,7 @@ static bool choose_function(Session *s, Error *err)
 
 static bool open_program(Session *s, Error *err)
 {
-    Diags diags = {.out = stderr, .colour = isatty(STDERR_FILENO), .quiet = opt.quiet};
-    char *folder = NULL;
-    if (mlpackage_named(s->path)) {
-        s->module = mlpackage_read(s->path, &folder, &diags);
-        s->blobs = folder ? blobs_open_folder(folder) : NULL;
-        free(folder);
-    } else {
-        size_t size;
-        if (!file_read(s->path, SOURCE_LIMIT, &s->text, &size, err))
-            return false;
-        s->source = (Source){s->path, s->text, size};
-        s->module = mil_read(&s->source, &diags);
-        s->blobs = blobs_open(s->path);
-    }
-    return s->module ? choose_function(s, err) : error_set(err, "%s: is no program that can be run", s->path);
+    return program_open(&s->program, s->path, opt.quiet, err) && choose_function(s, err);
 }
 
 /* ---- shapes ---- */
@@ -405,7 +386,7 @@ static bool run_device(Session *s, const BlobResolver *find, Error *err)
 
 static bool run_program(Session *s, Error *err)
 {
-    BlobResolver find = {.find = blobs_find, .context = s->blobs};
+    BlobResolver find = {.find = blobs_find, .context = s->program.blobs};
     InterpretOptions options = {.numerics = s->numerics, .memory = (size_t)opt.memory << 20};
     options.trace = opt.trace ? &tracing : NULL;
     options.engine = s->engine;
@@ -515,11 +496,9 @@ static void close_session(Session *s)
         free(s->output[i].data);
     free(s->param);
     free(s->output);
-    blobs_close(s->blobs);
-    module_free(s->module);
+    program_close(&s->program);
     engine_free(s->engine);
     arena_free(&s->arena);
-    free(s->text);
 }
 
 static bool read_numerics(Session *s, Error *err)

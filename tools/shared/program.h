@@ -1,6 +1,6 @@
 /* A program that stands alone: MIL text, or a Core ML package, with its weight files. */
-#ifndef TOOLS_ANEC_PROGRAM_H
-#define TOOLS_ANEC_PROGRAM_H
+#ifndef TOOLS_SHARED_PROGRAM_H
+#define TOOLS_SHARED_PROGRAM_H
 
 #include "base/diag.h"
 #include "runtime/blobs.h"
@@ -14,8 +14,8 @@ typedef struct ProgramFile {
 /* Whether PATH names a program and not a package of ours. */
 bool program_named(const char *path);
 
-/* What is wrong with the program itself has been printed. */
-MUST_USE bool program_open(ProgramFile *p, const char *path, Error *err);
+/* What is wrong with the program itself has been printed; warnings too, unless `quiet`. */
+MUST_USE bool program_open(ProgramFile *p, const char *path, bool quiet, Error *err);
 void program_close(ProgramFile *p); /* also what program_open has not finished */
 
 #endif

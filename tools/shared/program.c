@@ -1,4 +1,4 @@
-#include "tools/anec/program.h"
+#include "tools/shared/program.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,9 +27,9 @@ static bool read_text(ProgramFile *p, const char *path, Diags *diags, Error *err
     return true;
 }
 
-bool program_open(ProgramFile *p, const char *path, Error *err)
+bool program_open(ProgramFile *p, const char *path, bool quiet, Error *err)
 {
-    Diags diags = {.out = stderr, .colour = isatty(STDERR_FILENO), .quiet = true};
+    Diags diags = {.out = stderr, .colour = isatty(STDERR_FILENO), .quiet = quiet};
     char *folder = NULL;
     *p = (ProgramFile){0};
     if (mlpackage_named(path)) {
