@@ -38,18 +38,15 @@ enum { FLAGS = sizeof flags / sizeof *flags };
 
 static int print_help(void)
 {
-    Text t = {0};
-    flags_help(&t, flags, FLAGS);
-    printf(
+    return tool_help(
         "usage: anebench fused PACKAGE... [options]\n\n"
         "Measures, on whichever device there is: 1 to 24 blocks as wide as the package's model in one\n"
         "program and in a program each, and so what a dispatch costs; then each package's prefill in every\n"
         "bucket and its decode. Give packages of one model that were fused differently to\n"
-        "compare them.\n\n%s\nExample:\n"
-        "  anebench fused pair.pkg block.pkg --json fused.json\n",
-        t.data);
-    text_free(&t);
-    return 0;
+        "compare them.\n\n",
+        flags, FLAGS,
+        "\nExample:\n"
+        "  anebench fused pair.pkg block.pkg --json fused.json\n");
 }
 
 /* ---- numbers ---- */

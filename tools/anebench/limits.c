@@ -21,14 +21,11 @@ enum { FLAGS = sizeof flags / sizeof *flags };
 
 static int print_help(void)
 {
-    Text t = {0};
-    flags_help(&t, flags, FLAGS);
-    printf("usage: anebench limits [options]\n\n"
-           "Measures how fast memory can be read in order, and how many fp32 operations a second the\n"
-           "vector unit can do in registers: the best of a few runs.\n\n%s",
-           t.data);
-    text_free(&t);
-    return 0;
+    return tool_help(
+        "usage: anebench limits [options]\n\n"
+        "Measures how fast memory can be read in order, and how many fp32 operations a second the\n"
+        "vector unit can do in registers: the best of a few runs.\n\n",
+        flags, FLAGS, "");
 }
 
 int anebench_limits(int argc, char **argv)

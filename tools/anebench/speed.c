@@ -38,20 +38,17 @@ enum { FLAGS = sizeof flags / sizeof *flags, MOST_LISTED = 16, MOST_THREADS = 10
 
 static int print_help(void)
 {
-    Text t = {0};
-    flags_help(&t, flags, FLAGS);
-    printf(
+    return tool_help(
         "usage: anebench speed PACKAGE [options]\n\n"
         "Measures prefill and decode of a package on the CPU. Other programs run in turn with it, several\n"
         "rounds in alternating order: llama-bench (in PATH, or LLAMA_BENCH) where LLAMA_BENCH_MODEL names a\n"
         "GGUF file, llama2.c's program (LLAMA2C) where LLAMA2C_MODEL names a model, and those of --peer.\n"
         "Cold caches, other work on the machine and frequency changes fall on all alike; ratios are honest\n"
-        "where absolute numbers are not.\n\n%s\n"
+        "where absolute numbers are not.\n\n",
+        flags, FLAGS,
+        "\n"
         "Example:\n"
-        "  anebench speed gpt2.pkg --peer 'other=./bench -t {threads} -p {prefill} -n {decode}'\n",
-        t.data);
-    text_free(&t);
-    return 0;
+        "  anebench speed gpt2.pkg --peer 'other=./bench -t {threads} -p {prefill} -n {decode}'\n");
 }
 
 /* "1,2" as numbers from 1 to most; "0" alone is an empty list. */

@@ -36,16 +36,14 @@ enum { FLAGS = sizeof flags / sizeof *flags };
 
 static int print_help(void)
 {
-    Text t = {0};
-    flags_help(&t, flags, FLAGS);
-    printf("usage: anec check [options] PROGRAM|PACKAGE...\n\n"
-           "Looks for faults: the structure and types of the text, weight files, and what Apple's Neural\n"
-           "Engine does not take or gets wrong. Takes MIL text of any origin, Core ML packages (.mlpackage,\n"
-           ".mlmodel; lines are those of anec X.mlpackage --emit mil) and packages of anec.\n\n%s\n"
-           "Exit status: 0 where nothing is wrong, 1 where there is an error, 2 for a wrong command line.\n",
-           t.data);
-    text_free(&t);
-    return 0;
+    return tool_help(
+        "usage: anec check [options] PROGRAM|PACKAGE...\n\n"
+        "Looks for faults: the structure and types of the text, weight files, and what Apple's Neural\n"
+        "Engine does not take or gets wrong. Takes MIL text of any origin, Core ML packages (.mlpackage,\n"
+        ".mlmodel; lines are those of anec X.mlpackage --emit mil) and packages of anec.\n\n",
+        flags, FLAGS,
+        "\n"
+        "Exit status: 0 where nothing is wrong, 1 where there is an error, 2 for a wrong command line.\n");
 }
 
 /* ---- options ---- */

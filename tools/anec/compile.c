@@ -95,17 +95,15 @@ static int fail(const Error *err)
 
 static int print_help(void)
 {
-    Text t = {0};
-    flags_help(&t, flags, FLAGS);
-    printf("usage: anec MODEL.anel [options]\n"
-           "       anec --from OWNER/NAME [options]\n"
-           "       anec COMMAND ...\n\n"
-           "Compiles a model into a package for anerun: MIL programs for Apple's Neural Engine, a program\n"
-           "for the CPU, and the weights.\n\n%s\n",
-           t.data);
+    tool_help(
+        "usage: anec MODEL.anel [options]\n"
+        "       anec --from OWNER/NAME [options]\n"
+        "       anec COMMAND ...\n\n"
+        "Compiles a model into a package for anerun: MIL programs for Apple's Neural Engine, a program\n"
+        "for the CPU, and the weights.\n\n",
+        flags, FLAGS, "\n");
     commands_help();
     printf("Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n");
-    text_free(&t);
     return 0;
 }
 

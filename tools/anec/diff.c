@@ -186,14 +186,11 @@ static int run(const char *who, const char *a, const char *b)
 
 static int print_help(void)
 {
-    Text t = {0};
-    flags_help(&t, flags, FLAGS);
-    printf("usage: anec diff A B [options]\n\n"
-           "Compares two MIL programs, Core ML packages, or packages: what is computed from what, whatever\n"
-           "the names are. Exit status 0: the same; 1: there are differences, which are printed.\n\n%s\n",
-           t.data);
-    text_free(&t);
-    return 0;
+    return tool_help(
+        "usage: anec diff A B [options]\n\n"
+        "Compares two MIL programs, Core ML packages, or packages: what is computed from what, whatever\n"
+        "the names are. Exit status 0: the same; 1: there are differences, which are printed.\n\n",
+        flags, FLAGS, "\n");
 }
 
 int anec_diff(int argc, char **argv)

@@ -25,13 +25,9 @@ enum { FLAGS = sizeof flags / sizeof *flags };
 
 static int print_help(void)
 {
-    Text t = {0};
-    flags_help(&t, flags, FLAGS);
-    printf("usage: anec format [options] FILE.anel...        (- reads standard input)\n\n"
-           "Prints .anel files in the usual layout. Comments and line ends are kept.\n\n%s\n",
-           t.data);
-    text_free(&t);
-    return 0;
+    return tool_help("usage: anec format [options] FILE.anel...        (- reads standard input)\n\n"
+                     "Prints .anel files in the usual layout. Comments and line ends are kept.\n\n",
+                     flags, FLAGS, "\n");
 }
 
 static int finish(const char *who, const char *path, const Source *source, Text *made)

@@ -290,15 +290,11 @@ static int inspect_program(const char *who, const char *path)
 
 static int print_help(void)
 {
-    Text t = {0};
-    flags_help(&t, flags, FLAGS);
-    printf(
+    return tool_help(
         "usage: anec inspect PACKAGE|FILE.mil|X.mlpackage [options]\n\n"
         "Prints what is in it: sizes, programs, dispatches, operations, bytes that move, and the time that\n"
-        "published cost curves predict for each chip.\n\n%s\n",
-        t.data);
-    text_free(&t);
-    return 0;
+        "published cost curves predict for each chip.\n\n",
+        flags, FLAGS, "\n");
 }
 
 int anec_inspect(int argc, char **argv)

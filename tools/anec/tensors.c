@@ -106,14 +106,11 @@ static void print_tensors(const Weights *w)
 
 static int print_help(void)
 {
-    Text t = {0};
-    flags_help(&t, flags, FLAGS);
-    printf("usage: anec tensors CHECKPOINT [options]\n\n"
-           "Lists the tensors of a checkpoint: names, types and shapes, layers that are alike in one line.\n"
-           "CHECKPOINT is what anec takes for its weights.\n\n%s\n",
-           t.data);
-    text_free(&t);
-    return 0;
+    return tool_help(
+        "usage: anec tensors CHECKPOINT [options]\n\n"
+        "Lists the tensors of a checkpoint: names, types and shapes, layers that are alike in one line.\n"
+        "CHECKPOINT is what anec takes for its weights.\n\n",
+        flags, FLAGS, "\n");
 }
 
 int anec_tensors(int argc, char **argv)

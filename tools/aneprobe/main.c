@@ -38,16 +38,14 @@ enum { FLAGS = sizeof flags / sizeof *flags };
 
 static int print_help(void)
 {
-    Text t = {0};
-    flags_help(&t, flags, FLAGS);
-    printf("usage: aneprobe [options] PROBE...|all\n\n"
-           "Asks the Neural Engine of this machine what it accepts and what it costs.\n\n%s\n"
-           "Exit status: 0 where every probe got through, whatever it found; 1 where one did not; 2 for a\n"
-           "wrong command line; 3 where there is no Neural Engine.\n\n"
-           "Example:\n  aneprobe all --profile mine.profile && anec MODEL.anel --profile ./mine.profile\n",
-           t.data);
-    text_free(&t);
-    return 0;
+    return tool_help(
+        "usage: aneprobe [options] PROBE...|all\n\n"
+        "Asks the Neural Engine of this machine what it accepts and what it costs.\n\n",
+        flags, FLAGS,
+        "\n"
+        "Exit status: 0 where every probe got through, whatever it found; 1 where one did not; 2 for a\n"
+        "wrong command line; 3 where there is no Neural Engine.\n\n"
+        "Example:\n  aneprobe all --profile mine.profile && anec MODEL.anel --profile ./mine.profile\n");
 }
 
 static int print_list(const char *who)

@@ -190,16 +190,12 @@ static int report(Package *p, const char *path)
 
 static int print_help(void)
 {
-    Text t = {0};
-    flags_help(&t, flags, FLAGS);
-    printf(
+    return tool_help(
         "usage: anerun doctor [PACKAGE] [options]\n\n"
         "Tells what this machine has, which classes and methods of the Neural Engine's framework are\n"
         "there, and whether CPU and engine compute right; with a package, each of its programs in each\n"
-        "bucket. The report names no user and no folder of one. Exit status 1: something is wrong.\n\n%s",
-        t.data);
-    text_free(&t);
-    return 0;
+        "bucket. The report names no user and no folder of one. Exit status 1: something is wrong.\n\n",
+        flags, FLAGS, "");
 }
 
 int anerun_doctor(int argc, char **argv)

@@ -63,19 +63,16 @@ typedef struct Session {
 
 static int print_help(void)
 {
-    Text t = {0};
-    flags_help(&t, flags, FLAGS);
-    printf(
+    return tool_help(
         "usage: anerun run PROGRAM --in NAME=SOURCE... [--out NAME=FILE...] [options]\n\n"
         "Runs a function of a MIL program on the CPU: a FILE.mil, alone or of a package (PKG/mil/NAME.mil),\n"
         "or a Core ML package (X.mlpackage, X.mlmodel).\n"
         "Weight files are looked for beside the program. Without --out and --print, outputs are\n"
-        "summed up in a line each.\n\n%s\n"
+        "summed up in a line each.\n\n",
+        flags, FLAGS,
+        "\n"
         "Example:\n"
-        "  anerun run model.mil --in x=x.npy --in mask=ones --out y=y.npy\n",
-        t.data);
-    text_free(&t);
-    return 0;
+        "  anerun run model.mil --in x=x.npy --in mask=ones --out y=y.npy\n");
 }
 
 /* ---- the program ---- */

@@ -143,17 +143,15 @@ static int usage(const Error *err)
 
 static int print_help(void)
 {
-    Text t = {0};
-    flags_help(&t, flags, FLAGS);
-    printf("usage: anerun PACKAGE (--prompt TEXT | --prompt-file FILE | -) [options]\n"
-           "       anerun PACKAGE (--chat | --messages FILE) [options]\n\n"
-           "Runs a package made by anec: prefills the prompt, then writes its continuation to stdout (on a\n"
-           "terminal, behind the prompt); or keeps a conversation.\n\n%s\n",
-           t.data);
+    tool_help(
+        "usage: anerun PACKAGE (--prompt TEXT | --prompt-file FILE | -) [options]\n"
+        "       anerun PACKAGE (--chat | --messages FILE) [options]\n\n"
+        "Runs a package made by anec: prefills the prompt, then writes its continuation to stdout (on a\n"
+        "terminal, behind the prompt); or keeps a conversation.\n\n",
+        flags, FLAGS, "\n");
     commands_help();
     printf("Example:\n  anec models/gpt2.anel --weights models/tales -o tales.pkg\n"
            "  anerun tales.pkg --prompt \"Once upon a time\" --stats\n");
-    text_free(&t);
     return 0;
 }
 
@@ -664,8 +662,8 @@ int anerun_write(int argc, char **argv)
     sigaction(SIGINT, &on, NULL);
     Device *ane;
     int status = !open_ane(&ane, package, &err) ? fail(&err)
-                 : models_engine()     ? run_modelled(package, device)
-                                       : run(package, device, ane, NULL);
+                 : models_engine()              ? run_modelled(package, device)
+                                                : run(package, device, ane, NULL);
     device_close(ane);
     device_close(device);
     package_close(package);

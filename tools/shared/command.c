@@ -36,6 +36,15 @@ void command_help(const Command *list, int count)
         putchar('\n');
 }
 
+int tool_help(const char *head, const Flag *flags, int count, const char *tail)
+{
+    Text t = {0};
+    flags_help(&t, flags, count);
+    printf("%s%s%s", head, text_cstr(&t), tail);
+    text_free(&t);
+    return 0;
+}
+
 int tool_fail(const char *who, const Error *err)
 {
     fflush(stdout);

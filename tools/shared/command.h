@@ -25,6 +25,9 @@ int command_run(const Command *cmd, const char *program, int argc, char **argv);
 /* "  check   look for faults" for each command, behind a heading; nothing where there are none. */
 void command_help(const Command *list, int count);
 
+/* Prints HEAD (usage, and what the command does), the flags, and TAIL; returns 0. */
+int tool_help(const char *head, const Flag *flags, int count, const char *tail);
+
 /* Prints "WHO: error: TEXT" on standard error and returns EXIT_USER. What is on its way to standard output
  * goes first. */
 int tool_fail(const char *who, const Error *err);
