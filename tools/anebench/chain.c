@@ -4,7 +4,6 @@
 
 #include "base/arena.h"
 #include "base/half.h"
-#include "frontend/mil/blob.h"
 #include "frontend/mil/mil.h"
 #include "tools/shared/draft.h"
 
@@ -18,18 +17,6 @@ static void build_blocks(Draft *b, int64_t width, int64_t length, int first, int
         x = draft_unary(b, "relu", &y);
     }
     draft_output(b, &x);
-}
-
-static bool find_blob(void *context, const char *path, uint64_t offset, DType dtype, int64_t elements,
-                      const void **data, Error *err)
-{
-    const Text *weights = context;
-    const uint8_t *found;
-    FileMap map = {.data = (const uint8_t *)weights->data, .size = weights->size};
-    if (!blob_find(&map, offset, dtype, elements, &found, err))
-        return false;
-    *data = found;
-    return true;
 }
 
 static bool give_file(void *context, const char *path, const void **data, size_t *size, Error *err)
@@ -51,7 +38,7 @@ bool chain_open(Chain *c, Device *device, int64_t width, int64_t length, int fir
     draft_free(&b);
     c->source = (Source){"chain.mil", c->mil.data, c->mil.size};
     c->module = mil_read(&c->source, &quiet);
-    BlobResolver blobs = {find_blob, &c->weights, give_file};
+    BlobResolver blobs = {draft_find_blob, &c->weights, give_file};
     if (c->module)
         c->kernel = device_compile(device, module_find(c->module, "main"), &blobs, err);
     else

@@ -8,9 +8,10 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "runtime/session.h"
 #include "tools/anebench/chain.h"
 #include "tools/anebench/commands.h"
+#include "tools/anebench/drive.h"
+#include "tools/shared/median.h"
 
 enum { MOST_ROUNDS = 99, BLOCKS = 24, MOST_PACKAGES = 8, MOST_BUCKETS = 16 };
 
@@ -57,16 +58,14 @@ typedef struct Times {
     int count;
 } Times;
 
-static int ascending(const void *a, const void *b)
+static void add_time(Times *t, double seconds)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    t->ms[t->count++] = seconds * 1e3;
 }
 
 static double median(Times *t)
 {
-    qsort(t->ms, (size_t)t->count, sizeof *t->ms, ascending);
-    return (t->ms[(t->count - 1) / 2] + t->ms[t->count / 2]) / 2;
+    return median_of(t->ms, t->count);
 }
 
 /* From the quickest to the slowest, as a part of the median. */
@@ -95,7 +94,7 @@ static bool run_parts(Chain *part, int count, Times *t, Error *err)
         if (!chain_run(&part[i], err))
             return false;
     }
-    t->ms[t->count++] = (clock_seconds() - start) * 1e3;
+    add_time(t, clock_seconds() - start);
     return true;
 }
 
@@ -182,45 +181,27 @@ static void list_buckets(const Plan *plan, Measured *m)
                                                .dispatches = count_dispatches(&plan->entry[i])};
 }
 
-static bool prefill(Session *s, int count, Times *t, Error *err)
-{
-    int32_t *ids = xcalloc((size_t)count, sizeof *ids);
-    for (int i = 0; i < count; i++)
-        ids[i] = (int32_t)((unsigned)i * 7919u % (unsigned)session_vocab(s));
-    session_rewind(s, 0);
-    double start = clock_seconds();
-    bool ok = session_prefill(s, ids, count, err) && session_prefill_logits(s, count - 1, err);
-    if (t)
-        t->ms[t->count++] = (clock_seconds() - start) * 1e3;
-    free(ids);
-    return ok;
-}
-
-static bool decode(Session *s, Times *t, Error *err)
-{
-    double start = clock_seconds();
-    for (int i = 0; i < opt.decode; i++)
-        if (!session_decode(s, (int32_t)((unsigned)i * 7919u % (unsigned)session_vocab(s)), err))
-            return false;
-    if (t)
-        t->ms[t->count++] = (clock_seconds() - start) * 1e3;
-    return true;
-}
-
 /* The first run of each compiles what it needs, and does not count. */
 static bool time_session(Session *s, Measured *m, Error *err)
 {
     int prompt = m->bucket[0].length < session_longest_prompt(s) ? m->bucket[0].length : 1;
+    double took;
     for (int b = 0; b < m->buckets; b++)
-        for (int i = 0; i <= opt.rounds; i++)
-            if (!prefill(s, m->bucket[b].length, i ? &m->bucket[b].prefill : NULL, err))
+        for (int i = 0; i <= opt.rounds; i++) {
+            if (!drive_prefill(s, m->bucket[b].length, &took, err))
                 return false;
+            if (i)
+                add_time(&m->bucket[b].prefill, took);
+        }
     if (opt.decode && prompt + opt.decode > session_context(s))
         return error_set(err, "--decode %lld: behind a prompt of %d, the model's context of %d is full",
                          (long long)opt.decode, prompt, session_context(s));
-    for (int i = 0; opt.decode && i <= opt.rounds; i++)
-        if (!prefill(s, prompt, NULL, err) || !decode(s, i ? &m->decode : NULL, err))
+    for (int i = 0; opt.decode && i <= opt.rounds; i++) {
+        if (!drive_prefill(s, prompt, &took, err) || !drive_decode(s, (int)opt.decode, &took, err))
             return false;
+        if (i)
+            add_time(&m->decode, took);
+    }
     return true;
 }
 

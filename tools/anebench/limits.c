@@ -24,7 +24,7 @@ static int print_help(void)
     return tool_help(
         "usage: anebench limits [options]\n\n"
         "Measures how fast memory can be read in order, and how many fp32 operations a second the\n"
-        "vector unit can do in registers: the best of a few runs.\n\n",
+        "vector unit can do in registers, in a few runs each.\n\n",
         flags, FLAGS, "");
 }
 

@@ -6,26 +6,13 @@
 
 #include "base/file.h"
 #include "tools/anebench/contest.h"
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(const double *numbers, int count)
-{
-    double sorted[MOST_ROUNDS];
-    if (count == 0)
-        return 0;
-    memcpy(sorted, numbers, (size_t)count * sizeof *sorted);
-    qsort(sorted, (size_t)count, sizeof *sorted, ascending);
-    return count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
-}
+#include "tools/shared/median.h"
 
 double samples_median(const Samples *s)
 {
-    return median(s->rate, s->count);
+    double sorted[MOST_ROUNDS];
+    memcpy(sorted, s->rate, (size_t)s->count * sizeof *sorted);
+    return median_of(sorted, s->count);
 }
 
 double samples_ratio(const Samples *ours, const Samples *theirs)
@@ -35,7 +22,7 @@ double samples_ratio(const Samples *ours, const Samples *theirs)
         return 0;
     for (int i = 0; i < ours->count; i++)
         ratio[i] = ours->rate[i] / theirs->rate[i];
-    return median(ratio, ours->count);
+    return median_of(ratio, ours->count);
 }
 
 void case_name(const Case *c, char *out, size_t size)

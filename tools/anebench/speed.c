@@ -5,10 +5,9 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "base/clock.h"
-#include "runtime/session.h"
 #include "tools/anebench/commands.h"
 #include "tools/anebench/contest.h"
+#include "tools/anebench/drive.h"
 
 static struct {
     const char *prefill, *threads, *json, *svg;
@@ -89,49 +88,35 @@ static void count_step(void *context, const TraceStep *step)
 
 static bool run_case(Runner *r, const Case *c, double *took, Error *err)
 {
-    static int32_t ids[1 << 20];
-    int vocab = session_vocab(r->session), n = c->kind == CASE_PREFILL ? c->tokens : c->prompt;
-    for (int i = 0; i < n; i++)
-        ids[i] = (int32_t)((unsigned)i * 7919u % (unsigned)vocab);
-    session_rewind(r->session, 0);
-    double start = clock_seconds();
-    bool ok = session_prefill(r->session, ids, n, err) && session_prefill_logits(r->session, n - 1, err);
-    if (c->kind == CASE_DECODE) {
-        start = clock_seconds();
-        for (int i = 0; ok && i < c->tokens; i++)
-            ok = session_decode(r->session, (int32_t)((unsigned)i * 7919u % (unsigned)vocab), err) != NULL;
-    }
-    *took = clock_seconds() - start;
+    if (c->kind == CASE_PREFILL)
+        return drive_prefill(r->session, c->tokens, took, err);
+    return drive_prefill(r->session, c->prompt, took, err) && drive_decode(r->session, c->tokens, took, err);
+}
+
+/* What a prefill moves and computes, or `tokens` times what the decoding of the middle token does. */
+static bool count_work(Runner *r, Case *c, Error *err)
+{
+    Trace trace = {.step = count_step, .context = r};
+    bool decodes = c->kind == CASE_DECODE;
+    int middle = c->prompt + c->tokens / 2, longest = session_longest_prompt(r->session);
+    double took;
+    if (decodes && !drive_prefill(r->session, middle <= longest ? middle : c->prompt, &took, err))
+        return false;
+    r->bytes = r->flops = 0;
+    session_trace(r->session, &trace);
+    bool ok =
+        decodes ? drive_decode(r->session, 1, &took, err) : drive_prefill(r->session, c->tokens, &took, err);
+    session_trace(r->session, NULL);
+    c->bytes = r->bytes * (decodes ? c->tokens : 1);
+    c->flops = r->flops * (decodes ? c->tokens : 1);
     return ok;
 }
 
-/* The first run, which compiles what is needed, and one that counts what is moved and computed. */
+/* The first run compiles what is needed. */
 static bool warm_up(Runner *r, Case *c, Error *err)
 {
     double took;
-    Trace trace = {.step = count_step, .context = r};
-    if (!run_case(r, c, &took, err))
-        return false;
-    Case one = *c;
-    one.tokens = c->kind == CASE_DECODE ? 1 : c->tokens;
-    if (c->kind == CASE_DECODE)
-        one.prompt = c->prompt + c->tokens / 2 <= session_longest_prompt(r->session)
-                         ? c->prompt + c->tokens / 2
-                         : c->prompt;
-    session_trace(r->session, &trace);
-    r->bytes = r->flops = 0;
-    Case prompt = one;
-    prompt.kind = CASE_PREFILL;
-    prompt.tokens = one.prompt;
-    bool ok = run_case(r, &one, &took, err);
-    double bytes = r->bytes, flops = r->flops;
-    r->bytes = r->flops = 0;
-    if (ok && c->kind == CASE_DECODE)
-        ok = run_case(r, &prompt, &took, err);
-    session_trace(r->session, NULL);
-    c->bytes = (bytes - r->bytes) * (c->kind == CASE_DECODE ? c->tokens : 1);
-    c->flops = (flops - r->flops) * (c->kind == CASE_DECODE ? c->tokens : 1);
-    return ok;
+    return run_case(r, c, &took, err) && count_work(r, c, err);
 }
 
 static bool open_runner(Runner *r, Package *package, int threads, Error *err)

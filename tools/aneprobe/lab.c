@@ -8,8 +8,8 @@
 
 #include "base/arena.h"
 #include "base/half.h"
-#include "frontend/mil/blob.h"
 #include "frontend/mil/mil.h"
+#include "tools/shared/median.h"
 
 enum { WARM = 3 };
 
@@ -45,28 +45,9 @@ const char *lab_base(const char *chip)
 bool lab_dispatch(Lab *lab, double *us, Error *err)
 {
     Draft b = {0};
-    Bench x;
-    Timing t = {0};
     Node in = draft_input(&b, "x", 64, 64), y = draft_unary(&b, "relu", &in);
     draft_output(&b, &y);
-    if (!bench_open(&x, lab, &b, err))
-        return false;
-    bool ok = bench_time(&x, NULL, &t, err);
-    bench_close(&x);
-    *us = t.median;
-    return ok;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double lab_median(double *v, int count)
-{
-    qsort(v, (size_t)count, sizeof *v, ascending);
-    return (v[(count - 1) / 2] + v[count / 2]) / 2;
+    return lab_time(lab, &b, us, err);
 }
 
 /* ---- making ---- */
@@ -210,21 +191,9 @@ bool bench_run(Bench *x, Error *err)
            shorten(err);
 }
 
-static bool find_blob(void *context, const char *path, uint64_t offset, DType dtype, int64_t elements,
-                      const void **data, Error *err)
-{
-    const Bench *x = context;
-    const uint8_t *found;
-    FileMap map = {.data = (const uint8_t *)x->weights.data, .size = x->weights.size};
-    if (!blob_find(&map, offset, dtype, elements, &found, err))
-        return false;
-    *data = found;
-    return true;
-}
-
 bool bench_expect(Bench *x, Error *err)
 {
-    BlobResolver blobs = {.find = find_blob, .context = x};
+    BlobResolver blobs = {.find = draft_find_blob, .context = &x->weights};
     Kernel *k = device_compile(x->lab->cpu, x->f, &blobs, err);
     PortData *data = k ? xcalloc((size_t)k->ports, sizeof *data) : NULL;
     for (int i = 0; k && i < x->inputs; i++)
@@ -266,9 +235,21 @@ bool bench_time(Bench *x, AneEvaluation *how, Timing *out, Error *err)
         if (i >= 0)
             us[i] = (ane_engine_now(&x->lab->engine) - start) * 1e6;
     }
-    out->median = lab_median(us, n);
+    out->median = median_of(us, n);
     out->least = us[0];
     out->most = us[n - 1];
     free(us);
+    return ok;
+}
+
+bool lab_time(Lab *lab, Draft *b, double *us, Error *err)
+{
+    Bench x;
+    Timing t = {0};
+    if (!bench_open(&x, lab, b, err))
+        return false;
+    bool ok = bench_time(&x, NULL, &t, err);
+    bench_close(&x);
+    *us = t.median;
     return ok;
 }

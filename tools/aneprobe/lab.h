@@ -23,8 +23,6 @@ MUST_USE bool lab_open(Lab *lab, const char *framework, int repeats, Error *err)
 void lab_close(Lab *lab);
 /* The built-in profile of a chip by the name of its engine. */
 const char *lab_base(const char *chip);
-/* Sorts. */
-double lab_median(double *v, int count);
 
 /* A program that was built, with memory for its inputs and outputs. */
 typedef struct Bench {
@@ -45,6 +43,9 @@ typedef struct Bench {
 typedef struct Timing {
     double median, least, most;
 } Timing;
+
+/* What an evaluation of a program takes, the median; takes what was built, and frees it. */
+MUST_USE bool lab_time(Lab *lab, Draft *b, double *us, Error *err);
 
 /* What an evaluation costs that computes next to nothing, to be taken off others. */
 MUST_USE bool lab_dispatch(Lab *lab, double *us, Error *err);

@@ -36,20 +36,16 @@ typedef struct Sweep {
 static bool time_weights(const Sweep *s, int outputs, Measured *out, Error *err)
 {
     Draft b = {0};
-    Bench x;
-    Timing t;
+    double us;
     Node in = draft_input(&b, "x", INNER, s->length);
     Node w = draft_weight(&b, node4(outputs, INNER, 1, 1), (Fill){FILL_EQUAL, 0.001});
     Node y = draft_conv(&b, &in, &w);
     draft_output(&b, &y);
-    if (!bench_open(&x, s->lab, &b, err))
+    if (!lab_time(s->lab, &b, &us, err))
         return false;
-    bool ok = bench_time(&x, NULL, &t, err);
-    bench_close(&x);
-    *out = (Measured){2.0 * INNER * outputs, t.median - s->dispatch};
-    if (ok)
-        result_point(s->result, s->curve, out->bytes / MB, out->us > 0 ? out->bytes / out->us * 1e-3 : 0);
-    return ok;
+    *out = (Measured){2.0 * INNER * outputs, us - s->dispatch};
+    result_point(s->result, s->curve, out->bytes / MB, out->us > 0 ? out->bytes / out->us * 1e-3 : 0);
+    return true;
 }
 
 /* Up to the first size that is refused; fewer than four are no sweep. */
@@ -136,16 +132,10 @@ bool probe_sram(Lab *lab, Result *r, Error *err)
 static bool time_relu(Lab *lab, int length, Measured *out, Error *err)
 {
     Draft b = {0};
-    Bench x;
-    Timing t;
     Node in = draft_input(&b, "x", ACTIVATION_CHANNELS, length), y = draft_unary(&b, "relu", &in);
     draft_output(&b, &y);
-    if (!bench_open(&x, lab, &b, err))
-        return false;
-    bool ok = bench_time(&x, NULL, &t, err);
-    bench_close(&x);
-    *out = (Measured){4.0 * ACTIVATION_CHANNELS * length, t.median};
-    return ok;
+    out->bytes = 4.0 * ACTIVATION_CHANNELS * length;
+    return lab_time(lab, &b, &out->us, err);
 }
 
 bool probe_activations(Lab *lab, Result *r, Error *err)

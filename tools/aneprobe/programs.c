@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/half.h"
 #include "tools/aneprobe/probes.h"
+#include "tools/shared/median.h"
 
 bool try_program(Lab *lab, Draft *b, size_t surface_unit, Outcome *out, Error *why, Error *err)
 {
@@ -93,7 +94,7 @@ static bool time_passes(Lab *lab, Bench *part, int count, double *median, Error 
         }
         us[n] = (ane_engine_now(&lab->engine) - start) * 1e6;
     }
-    *median = lab_median(us + 1, lab->repeats); /* the first warms up */
+    *median = median_of(us + 1, lab->repeats); /* the first warms up */
     free(us);
     return ok;
 }

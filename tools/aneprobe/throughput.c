@@ -82,18 +82,11 @@ bool probe_peak_conv(Lab *lab, Result *r, Error *err)
 static bool time_square(Lab *lab, int n, double *us, Error *err)
 {
     Draft b = {0};
-    Bench x;
-    Timing t;
     Node p = draft_input(&b, "x", n, n), q = draft_input(&b, "y", n, n), square = node4(1, 1, n, n);
     Node u = draft_reshape(&b, &p, square), v = draft_reshape(&b, &q, square);
     Node y = draft_matmul(&b, &u, &v, false), out = draft_reshape(&b, &y, node4(1, n, 1, n));
     draft_output(&b, &out);
-    if (!bench_open(&x, lab, &b, err))
-        return false;
-    bool ok = bench_time(&x, NULL, &t, err);
-    bench_close(&x);
-    *us = t.median;
-    return ok;
+    return lab_time(lab, &b, us, err);
 }
 
 bool probe_peak_matmul(Lab *lab, Result *r, Error *err)

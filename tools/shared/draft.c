@@ -294,3 +294,15 @@ void draft_weights(const Draft *b, Text *out)
     put_number(out, BLOB_VERSION, 4);
     text_add(out, b->blob.data + 8, b->blob.size - 8);
 }
+
+bool draft_find_blob(void *weights, const char *path, uint64_t offset, DType dtype, int64_t elements,
+                     const void **data, Error *err)
+{
+    const Text *file = weights;
+    const uint8_t *found;
+    FileMap map = {.data = (const uint8_t *)file->data, .size = file->size};
+    if (!blob_find(&map, offset, dtype, elements, &found, err))
+        return false;
+    *data = found;
+    return true;
+}

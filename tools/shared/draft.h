@@ -74,6 +74,9 @@ void draft_raw(Draft *b, const char *statements);
 void draft_print(const Draft *b, Text *out);
 /* The whole weight file; nothing where there are no weights. */
 void draft_weights(const Draft *b, Text *out);
+/* BlobResolver.find; context is the Text that draft_weights has filled. */
+bool draft_find_blob(void *weights, const char *path, uint64_t offset, DType dtype, int64_t elements,
+                     const void **data, Error *err);
 #define DRAFT_WEIGHTS_PATH "@model_path/weights/weight.bin"
 
 #endif
