@@ -12,6 +12,13 @@ enum { TEXT_LIMIT = 1 << 30 };
 
 /* ---- what the reader and its verifier say ---- */
 
+/* Readers say which rule is broken, where it is not the grammar itself. */
+static RuleId rule_of(const char *name)
+{
+    RuleId id = name ? rule_find(name) : RULE_MIL_SYNTAX;
+    return id == RULE_COUNT ? RULE_MIL_SYNTAX : id;
+}
+
 static void take(void *context, DiagKind kind, const char *rule, Span at, const char *text)
 {
     const Unit *u = context;
@@ -19,9 +26,7 @@ static void take(void *context, DiagKind kind, const char *rule, Span at, const 
         report_related(u->c, at, text);
         return;
     }
-    RuleId id = rule ? rule_find(rule) : RULE_MIL_SYNTAX;
-    if (id == RULE_COUNT)
-        id = RULE_MIL_SYNTAX;
+    RuleId id = rule_of(rule);
     const char *subject = id == RULE_MIL_OP_UNKNOWN && at.source
                               ? arena_str(&u->c->arena, at.source->text + at.start, at.length)
                               : NULL;
@@ -148,9 +153,8 @@ static bool check_program(Checker *c, const char *path, Error *err)
 static void take_unread(void *context, DiagKind kind, const char *rule, Span at, const char *text)
 {
     const Unit *u = context;
-    RuleId id = rule ? rule_find(rule) : RULE_MIL_SYNTAX;
     if (kind == DIAG_ERROR)
-        report_file(u->c, id == RULE_COUNT ? RULE_MIL_SYNTAX : id, u->file->shown, "%s", text);
+        report_file(u->c, rule_of(rule), u->file->shown, "%s", text);
 }
 
 /* A Core ML package is checked as the MIL text that it stands for (anec X.mlpackage --emit mil prints it):
