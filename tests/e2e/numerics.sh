@@ -4,21 +4,11 @@
 . tests/lib.sh
 
 data=$ANEC_TEST_DATA/hf-fixtures
-cat >"$T/storage.profile" <<'EOF'
-# fp16 and the accumulator alone
-products = fixed
-smallest_product = 5.9604644775390625e-08
-smallest_value = none
-reductions = fp32
-error.sigmoid = none
-error.tanh = none
-error.erf = none
-error.exp = none
-EOF
+storage=tests/support/storage.profile
 
 agrees() # NAME IDS EXPECTED VOCAB
 {
-    for how in "storage $T/storage.profile 5e-3" "safe safe 2.5e-2" "m3 m3 2.5e-2" "m4 m4 2.5e-2"; do
+    for how in "storage $storage 5e-3" "safe safe 2.5e-2" "m3 m3 2.5e-2" "m4 m4 2.5e-2"; do
         name=$1 ids=$2 expected=$3 vocab=$4
         # shellcheck disable=SC2086
         set -- $how

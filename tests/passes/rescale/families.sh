@@ -3,22 +3,10 @@
 # calibration, in as many rounds as there are programs whose results fp16 does not hold.
 . tests/lib.sh
 
-cat >"$T/storage.profile" <<'END'
-# fp16 and the accumulator alone
-products = fixed
-smallest_product = 5.9604644775390625e-08
-smallest_value = none
-reductions = fp32
-error.sigmoid = none
-error.tanh = none
-error.erf = none
-error.exp = none
-END
-
 engine()
 {
     rm -f "$T/got"
-    anerun "$T/p.pkg" --ids "$ids" --logits "$T/got" --numerics ane --profile "$T/storage.profile" \
+    anerun "$T/p.pkg" --ids "$ids" --logits "$T/got" --numerics ane --profile tests/support/storage.profile \
         2>"$T/faults"
 }
 
