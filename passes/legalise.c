@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "passes/match.h"
+#include "passes/program.h"
 
 Op *legal_op(Legal *l, OpCode code, Span at)
 {
@@ -258,62 +259,6 @@ static bool add_head_output(Legal *l)
     return x && add_output(l, x, "logits", "logits");
 }
 
-/* ---- modules ---- */
-
-static const Type *text_type(Arena *a, const Profile *profile)
-{
-    Type t = type_scalar(DT_STRING);
-    t.bare = strcmp(profile->program_version, "1.0") != 0;
-    return type_copy(a, &t);
-}
-
-/* Without buildInfo the ANE's compiler fails. */
-static void add_build_info(Module *m, const Profile *profile)
-{
-    Arena *a = &m->arena;
-    Type t = {.kind = TY_DICT, .elements = 2, .element = arena_many(a, 2, const Type *)};
-    t.element[0] = t.element[1] = text_type(a, profile);
-    Literal **children = arena_many(a, 2 * (size_t)profile->build_info_count, Literal *);
-    for (int i = 0; i < 2 * profile->build_info_count; i++)
-        children[i] = (Literal *)(uintptr_t)literal_string(a, profile->build_info[i]);
-    Literal *dict = arena_new(a, Literal);
-    dict->kind = LIT_TREE;
-    dict->count = 2 * (size_t)profile->build_info_count;
-    dict->children = children;
-    m->attr = arena_new(a, Attr);
-    m->attr[m->attrs++] = (Attr){"buildInfo", type_copy(a, &t), dict};
-}
-
-static Program *add_program(Pipeline *p, const char *name, const Segment *s)
-{
-    Program *program = arena_new(&p->plan->arena, Program);
-    *program = (Program){.name = name, .place = s->place, .kind = s->kind};
-    bool ane = s->place == PLACE_ANE;
-    program->module = module_new(ane ? p->profile->program_version : "1.3");
-    if (ane)
-        add_build_info(program->module, p->profile);
-    if (ane || s == p->head) {
-        program->begins = arena_str(&p->plan->arena, s->begins, strlen(s->begins));
-        program->ends = arena_str(&p->plan->arena, s->ends, strlen(s->ends));
-    }
-    arena_push(&p->plan->arena, p->plan->program, p->plan->programs, p->plan->programs_cap, program);
-    return program;
-}
-
-/* A program of the ANE is a file of its own; the CPU functions of a bucket are one. */
-static Program *program_for(Pipeline *p, const Instance *i, Program **cpu)
-{
-    Arena *a = &p->plan->arena;
-    const Segment *s = i->segment;
-    if (s == p->head)
-        return add_program(p, "head", s);
-    if (s->place == PLACE_ANE)
-        return add_program(p, arena_printf(a, "%s.s%04lld", s->name, (long long)i->bucket), s);
-    if (!*cpu)
-        *cpu = add_program(p, arena_printf(a, "cpu.s%04lld", (long long)i->bucket), s);
-    return *cpu;
-}
-
 /* ---- one function ---- */
 
 static bool write_function(Legal *l)
@@ -332,9 +277,9 @@ static bool legalise(Pipeline *p, Instance *i)
 {
     Arena scratch = {0};
     const Segment *s = i->segment;
-    bool ane = s->place == PLACE_ANE, alone = ane || s == p->head;
+    bool ane = s->place == PLACE_ANE;
     Legal l = {.p = p, .instance = i, .ane = ane, .real = ane ? DT_FP16 : DT_FP32, .arena = &scratch};
-    l.to = func_new(i->program->module, alone ? "main" : s->name, ane ? p->profile->opset : "ios18");
+    l.to = func_new(i->program->module, program_function(p, i), ane ? p->profile->opset : "ios18");
     l.names.arena = &i->program->module->arena;
     bool ok = write_function(&l);
     if (!ok)
@@ -352,16 +297,11 @@ static bool legalise(Pipeline *p, Instance *i)
 
 bool pass_legalise(Pipeline *p)
 {
-    Program *cpu = NULL;
-    int64_t bucket = 0;
     for (int n = 0; n < p->instances; n++) {
-        Instance *i = p->instance[n];
-        if (i->bucket != bucket)
-            cpu = NULL;
-        bucket = i->bucket;
-        i->program = program_for(p, i, &cpu);
-        if (!legalise(p, i))
+        p->instance[n]->program = program_for(p, n);
+        if (!legalise(p, p->instance[n]))
             return false;
     }
+    programs_settle(p);
     return true;
 }

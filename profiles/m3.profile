@@ -7,6 +7,7 @@ overflow = zero            # B: M3 Ultra notes
 overflow ~ inf             # A: 751K study (M4, M6), ANEForge (M1..M5 Pro), none of them on M3
 smallest_product = 6.103515625e-05   # B: M3 Ultra notes: products are rounded to fp16 without denormals
 smallest_product ~ 1.52587890625e-05 # B: 751K study (M4, M6)
+functions = 56             # B: jundot/omlx (M3 Ultra): 112 in two programs
 blobs = 128                # B: maderix/ANE inmem_peak (M3 Pro); jundot/omlx (M3 Ultra)
 blobs ~ 16                 # C: mechramc/Orion (M4 Max)
 op.reduce_mean = decompose # C: fails: Espresso issue 44, h3, m0at/ANEtransformers

@@ -5,6 +5,7 @@ channels = 65536           # B: ANEForge
 channels ~ 16384           # B: AmiraniLabs/libane
 slice_clamp = none         # B: ANEForge: fixed from M4 on
 kernel_width = 15          # B: ANEForge, M5
+functions = 56             # B: jundot/omlx (M5 Pro): 112 in two programs; FlashNext (M5 Max): 2, submitted 23% faster
 blobs = 128                # B: maderix/ANE inmem_peak (M5); jundot/omlx (M5 Pro)
 blobs ~ 16                 # C: mechramc/Orion (M4 Max)
 op.gelu = native           # B: ANEForge sweep (M5 Pro), with a mode; error 6e-3 in either mode

@@ -1,34 +1,50 @@
 #include "runtime/ane/budget.h"
 
+#include <stdatomic.h>
+
+static atomic_int compiled; /* by this process: the system counts per process, not per engine of ours */
+
+int ane_compiles(void)
+{
+    return compiled;
+}
+
+void ane_compiles_forget(void)
+{
+    compiled = 0;
+}
+
 bool budget_compile(AneEngine *e, Error *err)
 {
-    int limit = e->compile_limit ? e->compile_limit : ANE_COMPILE_LIMIT;
-    e->exhausted = e->compiles >= limit;
+    int own = e->compile_limit, all = own > ANE_COMPILE_LIMIT ? own : ANE_COMPILE_LIMIT;
+    bool spent = own && e->compiles >= own;
+    e->exhausted = spent || compiled >= all;
     if (e->exhausted)
         return error_set(err,
                          "this process has compiled %d programs, and the system allows few more: "
                          "start it again, or compile for fewer buckets",
-                         e->compiles);
+                         spent ? e->compiles : (int)compiled);
     e->compiles++;
+    compiled++;
     return true;
 }
 
-void budget_touch(AneProgram *p)
+void budget_touch(AneModel *m)
 {
-    p->used = ++p->engine->clock;
+    m->used = ++m->engine->clock;
 }
 
-bool budget_unload_one(AneEngine *e, const AneProgram *keep)
+bool budget_unload_one(AneEngine *e, const AneModel *keep)
 {
-    AneProgram *oldest = NULL;
-    for (AneProgram *p = e->program; p; p = p->hh.next)
-        if (p->loaded && p != keep && (!oldest || p->used < oldest->used))
-            oldest = p;
+    AneModel *oldest = NULL;
+    for (AneModel *m = e->model; m; m = m->hh.next)
+        if (m->loaded && m != keep && (!oldest || m->used < oldest->used))
+            oldest = m;
     Error ignored;
     return oldest && ane_unload(oldest, &ignored);
 }
 
-void budget_make_room(AneEngine *e, const AneProgram *keep)
+void budget_make_room(AneEngine *e, const AneModel *keep)
 {
     while (e->load_limit && e->loaded >= e->load_limit && budget_unload_one(e, keep))
         continue;

@@ -8,13 +8,13 @@
 /* Takes one compilation out of the budget; fails where none is left, and then e->exhausted is set. */
 MUST_USE bool budget_compile(AneEngine *e, Error *err);
 
-/* `p` is used now: others are unloaded before it. */
-void budget_touch(AneProgram *p);
+/* `m` is used now: others are unloaded before it. */
+void budget_touch(AneModel *m);
 
 /* Unloads the program that was used longest ago, but not `keep`; false where there is none. */
-bool budget_unload_one(AneEngine *e, const AneProgram *keep);
+bool budget_unload_one(AneEngine *e, const AneModel *keep);
 
 /* Unloads until one more program may be loaded. */
-void budget_make_room(AneEngine *e, const AneProgram *keep);
+void budget_make_room(AneEngine *e, const AneModel *keep);
 
 #endif

@@ -1,4 +1,5 @@
-/* The Neural Engine as a device: a function becomes MIL text again, with the weight files that it names. */
+/* The Neural Engine as a device: a function's module becomes MIL text again, with the weight files that it
+ * names. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,29 +41,32 @@ static bool add_file(AneSource *s, AneFile *list, const Value *v, const BlobReso
     return blobs->file(blobs->context, f->path, &f->data, &f->size, err);
 }
 
-static int count_values(const Func *f)
+static int count_values(const Module *m)
 {
     int n = 0;
-    for (const Op *op = f->first; op; op = op->next) {
-        n += op->results;
-        FOR_EACH_ARG(op, slot)
-            n += *slot != NULL;
-    }
+    for (int i = 0; i < m->funcs; i++)
+        for (const Op *op = m->func[i]->first; op; op = op->next) {
+            n += op->results;
+            FOR_EACH_ARG(op, slot)
+                n += *slot != NULL;
+        }
     return n;
 }
 
-static bool find_files(AneKernel *k, AneSource *s, const Func *f, const BlobResolver *blobs, Error *err)
+/* The weight files of all functions: they are compiled together. */
+static bool find_files(AneKernel *k, AneSource *s, const Module *m, const BlobResolver *blobs, Error *err)
 {
-    AneFile *list = arena_many(&k->arena, (size_t)count_values(f) + 1, AneFile);
+    AneFile *list = arena_many(&k->arena, (size_t)count_values(m) + 1, AneFile);
     s->file = list;
-    for (const Op *op = f->first; op; op = op->next) {
-        for (int i = 0; i < op->results; i++)
-            if (!add_file(s, list, op->result[i], blobs, err))
-                return false;
-        FOR_EACH_ARG(op, slot)
-            if (!add_file(s, list, *slot, blobs, err))
-                return false;
-    }
+    for (int n = 0; n < m->funcs; n++)
+        for (const Op *op = m->func[n]->first; op; op = op->next) {
+            for (int i = 0; i < op->results; i++)
+                if (!add_file(s, list, op->result[i], blobs, err))
+                    return false;
+            FOR_EACH_ARG(op, slot)
+                if (!add_file(s, list, *slot, blobs, err))
+                    return false;
+        }
     return true;
 }
 
@@ -115,12 +119,12 @@ static Kernel *compile(Device *device, const Func *f, const BlobResolver *blobs,
 {
     AneDevice *d = (AneDevice *)device;
     AneKernel *k = xcalloc(1, sizeof *k);
-    AneSource s = {.name = f->name};
+    AneSource s = {.name = f->name, .function = f->name};
     Text mil = {0};
+    while (f->module->func[s.number] != f)
+        s.number++;
     k->base = (Kernel){.device = device, .name = f->name, .steps = 1};
-    if (f->module->funcs != 1) {
-        error_set(err, "a program for the Neural Engine has one function, not %d", f->module->funcs);
-    } else if (take_ports(k, &s, f, err) && find_files(k, &s, f, blobs, err)) {
+    if (take_ports(k, &s, f, err) && find_files(k, &s, f->module, blobs, err)) {
         module_print(&mil, f->module);
         s.mil = text_cstr(&mil);
         s.mil_size = mil.size;

@@ -1,4 +1,5 @@
-/* One program on the Neural Engine: MIL text and weight files, compiled in memory, loaded, evaluated. The
+/* One program on the Neural Engine: a function of a MIL text with its weight files, compiled in memory,
+ * loaded, evaluated. Functions of one text are procedures of one model: compiled and loaded together. The
  * calls and their order are those of the public projects that docs/ane.md names. */
 #ifndef RUNTIME_ANE_PROGRAM_H
 #define RUNTIME_ANE_PROGRAM_H
@@ -9,22 +10,28 @@
 #include "runtime/ane/watch.h"
 
 typedef struct AneProgram AneProgram;
+typedef struct AneModel AneModel;
 
 typedef struct AneEngine {
     Apple apple;
     /* What the process may do (profiles/). */
-    int compile_limit; /* 0: ANE_COMPILE_LIMIT */
+    int compile_limit; /* of this engine, and of the process where it is above ANE_COMPILE_LIMIT; 0: none */
     int load_limit;    /* programs at a time; 0: as many as the engine takes */
     double time_limit; /* seconds of a call, ten times as many of a compilation; 0: no limit */
-    int compiles;      /* so far */
+    int compiles;      /* so far, by this engine */
     int loaded;
     bool exhausted; /* a compilation was refused because of compile_limit */
     uint64_t clock; /* counts uses of programs */
     Watch *watch;
-    AneProgram *program; /* hash by identifier: two programs of one text would share a folder */
+    AneModel *model; /* hash by identifier: two of one text would share a folder */
 } AneEngine;
 
 enum { ANE_COMPILE_LIMIT = 110, ANE_QOS = 21 };
+
+/* Compilations of this process so far, by all its engines. */
+int ane_compiles(void);
+/* As if it were a new process; for tests, whose stand-in forgets too. */
+void ane_compiles_forget(void);
 
 /* Whether a call did not come back in time: nothing runs any more, and what is open stays. */
 bool ane_engine_is_stuck(const AneEngine *e);
@@ -49,6 +56,8 @@ typedef struct AneSource {
     size_t mil_size;
     const AneFile *file;
     int files;
+    const char *function; /* which of the text's functions, by name, */
+    int number;           /* and by its place in the text; NULL and 0: the only one */
     const AnePort *input, *output;
     int inputs, outputs;
     /* Surfaces where the framework does not say what it wants; 0: 49152 bytes at the least, all of a side
@@ -56,8 +65,8 @@ typedef struct AneSource {
     size_t surface_unit;
 } AneSource;
 
-/* Compiles, unless the system still knows the program, and loads. The weight files must outlive it. The same
- * source again gives the same program: each open needs its close. */
+/* Compiles, unless the system still knows the text, and loads. The weight files must outlive it. The same
+ * text with the same files is compiled and loaded once, however many of its functions are open. */
 MUST_USE AneProgram *ane_program_open(AneEngine *e, const AneSource *source, Error *err);
 
 /* Copies the inputs in, evaluates, copies the outputs out; each is dense, in the order of the source. */

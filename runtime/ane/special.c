@@ -27,8 +27,9 @@ static Id find_client(const Apple *a, Error *err)
 /* The model as the client knows it. */
 static Id find_inner(const AneProgram *p, Error *err)
 {
-    const Apple *a = &p->engine->apple;
-    Id inner = has(a, SEND_model_inner, "model behind a model", err) ? model_inner(a, p->model) : NULL;
+    const Apple *a = apple_of(p);
+    Id inner =
+        has(a, SEND_model_inner, "model behind a model", err) ? model_inner(a, p->model->object) : NULL;
     if (!inner && a->usable[SEND_model_inner])
         error_set(err, "the framework gives no model behind the model");
     return inner;
@@ -38,7 +39,7 @@ static Id find_inner(const AneProgram *p, Error *err)
 
 static bool evaluate_real_time(AneProgram *p, Id request, CF options, Error *err)
 {
-    const Apple *a = &p->engine->apple;
+    const Apple *a = apple_of(p);
     if (!has(a, SEND_client_evaluate_real_time, "real-time evaluation", err) ||
         !has(a, SEND_client_begin_real_time, "real-time task", err) ||
         !has(a, SEND_client_end_real_time, "end of a real-time task", err))
@@ -54,18 +55,18 @@ static bool evaluate_real_time(AneProgram *p, Id request, CF options, Error *err
 
 static bool make_statistics(AneProgram *p, Id *out, Error *err)
 {
-    const Apple *a = &p->engine->apple;
+    const Apple *a = apple_of(p);
     if (!has(a, SEND_stats_make, "statistics", err) || !has(a, SEND_stats_nanoseconds, "times", err) ||
         !has(a, SEND_model_set_stats, "mask of statistics", err))
         return false;
-    model_set_stats(a, p->model, ALL_STATISTICS);
+    model_set_stats(a, p->model->object, ALL_STATISTICS);
     *out = stats_make(a, apple_class(a, CLASS_STATS), 0);
     return *out || error_set(err, "the framework makes no statistics");
 }
 
 static bool evaluate_with(AneProgram *p, AneEvaluation *how, Id weights, Error *err)
 {
-    const Apple *a = &p->engine->apple;
+    const Apple *a = apple_of(p);
     Id statistics = NULL, failure = NULL;
     if (how->statistics && !make_statistics(p, &statistics, err))
         return false;
@@ -77,7 +78,7 @@ static bool evaluate_with(AneProgram *p, AneEvaluation *how, Id weights, Error *
     if (how->real_time) {
         ok = evaluate_real_time(p, request, options, err);
     } else {
-        ok = model_evaluate(a, p->model, how->qos, (Id)(uintptr_t)options, request, &failure) ||
+        ok = model_evaluate(a, p->model->object, how->qos, (Id)(uintptr_t)options, request, &failure) ||
              failure_tell(a, failure, "evaluating", err);
     }
     cf_release(a, options);
@@ -87,7 +88,7 @@ static bool evaluate_with(AneProgram *p, AneEvaluation *how, Id weights, Error *
 
 bool ane_evaluate_as(AneProgram *p, AneEvaluation *how, Error *err)
 {
-    const Apple *a = &p->engine->apple;
+    const Apple *a = apple_of(p);
     if (!how->weights)
         return evaluate_with(p, how, NULL, err);
     AnePort port = {"weights", 1, how->weights->size};
@@ -102,9 +103,10 @@ bool ane_evaluate_as(AneProgram *p, AneEvaluation *how, Error *err)
 
 bool ane_program_swap(AneProgram *p, const AneFile *file, Error *err)
 {
-    const Apple *a = &p->engine->apple;
+    const Apple *a = apple_of(p);
     void *pool = a->objc_autoreleasePoolPush();
-    bool ok = (!p->loaded || ane_unload(p, err)) && ane_write_file(p, file, err) && ane_load(p, err);
+    AneModel *m = p->model;
+    bool ok = (!m->loaded || ane_unload(m, err)) && ane_write_file(m, file, err) && ane_load(m, err);
     a->objc_autoreleasePoolPop(pool);
     return ok;
 }
@@ -120,7 +122,7 @@ static CF list_of(const Apple *a, Id one)
 /* The first surface of a side as the chain's buffer. */
 static Id make_buffer(const AneProgram *p, bool output)
 {
-    const Apple *a = &p->engine->apple;
+    const Apple *a = apple_of(p);
     CF zero = cf_number(a, 0);
     Id buffer = buffer_make(a, apple_class(a, CLASS_BUFFER), output ? p->out->object : p->in->object,
                             (Id)(uintptr_t)zero, output ? OUTPUT : 0);
@@ -130,7 +132,7 @@ static Id make_buffer(const AneProgram *p, bool output)
 
 static Id make_chain(const AneProgram *p, Id in, Id out_sets)
 {
-    const Apple *a = &p->engine->apple;
+    const Apple *a = apple_of(p);
     CF zero = cf_number(a, 0), zeros = cf_array(a, &zero, 1), none = cf_array(a, NULL, 0);
     CF inputs = list_of(a, in), sets = list_of(a, out_sets);
     Id n = (Id)(uintptr_t)zero;
@@ -146,7 +148,7 @@ static Id make_chain(const AneProgram *p, Id in, Id out_sets)
 
 static bool prepare(AneProgram *p, const AneSurface *statistics, Error *err)
 {
-    const Apple *a = &p->engine->apple;
+    const Apple *a = apple_of(p);
     Id client = find_client(a, err), inner = client ? find_inner(p, err) : NULL, failure = NULL;
     if (!inner)
         return false;
@@ -167,7 +169,7 @@ static bool prepare(AneProgram *p, const AneSurface *statistics, Error *err)
 
 bool ane_program_chain(AneProgram *p, Error *err)
 {
-    const Apple *a = &p->engine->apple;
+    const Apple *a = apple_of(p);
     if (!has(a, SEND_client_prepare_chaining, "chains", err) || !has(a, SEND_chain_make, "chains", err) ||
         !has(a, SEND_buffer_make, "buffers for chains", err) ||
         !has(a, SEND_output_sets_make, "output sets", err))

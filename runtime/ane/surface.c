@@ -43,36 +43,62 @@ static bool is_symbol(const char *symbol, const char *name)
     return strncmp(symbol, name, n) == 0 && (!symbol[n] || strcmp(symbol + n, "@output") == 0);
 }
 
-/* The place of a symbol in the list of the first procedure. */
-static bool find_index(const Apple *a, CF symbols, CF order, const char *name, int64_t *index)
+/* ---- what the attributes tell ---- */
+
+static CF model_description(const Apple *a, CF attributes)
+{
+    return cf_find_dictionary(a, attributes, "ANEFModelDescription");
+}
+
+int64_t surface_procedure(const Apple *a, CF attributes, const char *function, int number)
+{
+    int64_t id;
+    CF ids = cf_find_dictionary(a, model_description(a, attributes), "kANEFModelProcedureNameToIDMapKey");
+    return function && cf_find_number(a, ids, function, &id) && id >= 0 ? id : number;
+}
+
+/* What is told of one procedure: by its number, or else by its place. */
+static CF find_procedure(const Apple *a, CF model, int64_t number)
+{
+    CF all = cf_find_array(a, model, "ANEFModelProcedures");
+    int64_t id;
+    for (size_t i = 0; i < cf_count(a, all); i++) {
+        CF one = cf_dictionary_at(a, all, i);
+        if (cf_find_number(a, one, "ANEFModelProcedureID", &id) && id == number)
+            return one;
+    }
+    return cf_dictionary_at(a, all, (size_t)number);
+}
+
+/* The number of a symbol, which must be one of the procedure's own: names come again in other functions. */
+static bool find_index(const Apple *a, CF symbols, CF own, const char *name, int64_t *index)
 {
     char symbol[NAME];
     int64_t at;
-    for (size_t i = 0; i < cf_count(a, order); i++)
-        if (cf_number_at(a, order, i, &at) && at >= 0 && cf_text_at(a, symbols, (size_t)at, symbol, NAME) &&
+    for (size_t i = 0; i < cf_count(a, own); i++)
+        if (cf_number_at(a, own, i, &at) && at >= 0 && cf_text_at(a, symbols, (size_t)at, symbol, NAME) &&
             is_symbol(symbol, name)) {
-            *index = (int64_t)i;
+            *index = at;
             return true;
         }
     return false;
 }
 
 /* All indices by name, or none. */
-static void take_indices(const Apple *a, CF attributes, bool output, const AnePort *port, int count,
+static void take_indices(const Apple *a, CF attributes, AneSide side, const AnePort *port, int count,
                          AneSurface *out)
 {
-    CF model = cf_find_dictionary(a, attributes, "ANEFModelDescription");
-    CF procedure = cf_dictionary_at(a, cf_find_array(a, model, "ANEFModelProcedures"), 0);
-    CF symbols = cf_find_array(a, model,
-                               output ? "kANEFModelOutputSymbolsArrayKey" : "kANEFModelInputSymbolsArrayKey");
-    CF order = cf_find_array(a, procedure,
-                             output ? "ANEFModelOutputSymbolIndexArray" : "ANEFModelInputSymbolIndexArray");
+    CF model = model_description(a, attributes), procedure = find_procedure(a, model, side.procedure);
+    CF symbols = cf_find_array(
+        a, model, side.output ? "kANEFModelOutputSymbolsArrayKey" : "kANEFModelInputSymbolsArrayKey");
+    CF own = cf_find_array(
+        a, procedure, side.output ? "ANEFModelOutputSymbolIndexArray" : "ANEFModelInputSymbolIndexArray");
     int64_t index;
     for (int i = 0; i < count; i++)
-        if (!find_index(a, symbols, order, port[i].name, &index))
+        if (!find_index(a, symbols, own, port[i].name, &index))
             return;
     for (int i = 0; i < count; i++)
-        (void)find_index(a, symbols, order, port[i].name, &out[i].index);
+        (void)find_index(a, symbols, own, port[i].name, &out[i].index);
 }
 
 /* Size and stride of one port from the list of live ones, where they are sensible. */
@@ -94,13 +120,14 @@ static void take_size(const Apple *a, CF live, const AnePort *port, AneSurface *
     }
 }
 
-void surface_layout(const Apple *a, CF attributes, bool output, const AnePort *port, int count, size_t unit,
+void surface_layout(const Apple *a, CF attributes, AneSide side, const AnePort *port, int count, size_t unit,
                     AneSurface *out)
 {
     guess(port, count, unit, out);
-    take_indices(a, attributes, output, port, count, out);
-    CF status = cf_dictionary_at(a, cf_find_array(a, attributes, "NetworkStatusList"), 0);
-    CF live = cf_find_array(a, status, output ? "LiveOutputList" : "LiveInputList");
+    take_indices(a, attributes, side, port, count, out);
+    CF status =
+        cf_dictionary_at(a, cf_find_array(a, attributes, "NetworkStatusList"), (size_t)side.procedure);
+    CF live = cf_find_array(a, status, side.output ? "LiveOutputList" : "LiveInputList");
     for (int i = 0; i < count; i++)
         take_size(a, live, &port[i], &out[i]);
 }

@@ -10,13 +10,22 @@ typedef struct AneSurface {
     Id object;     /* the framework's wrapper */
     size_t bytes;  /* allocated */
     size_t stride; /* from row to row */
-    int64_t index; /* among the program's inputs or outputs */
+    int64_t index; /* the number of its symbol: among the inputs or outputs of all functions */
 } AneSurface;
+
+/* The inputs or the outputs of one function. */
+typedef struct AneSide {
+    bool output;
+    int64_t procedure;
+} AneSide;
+
+/* The procedure that a function is, by its name in a model's attributes; where they do not tell, `number`. */
+int64_t surface_procedure(const Apple *a, CF attributes, const char *function, int number);
 
 /* The layout of `count` ports from a program's attributes, which may lack it: then names in alphabetical
  * order, rows without gaps, and one size for all that every known chip takes; or each its own, in multiples
  * of `unit` bytes, where that is not 0. */
-void surface_layout(const Apple *a, CF attributes, bool output, const AnePort *port, int count, size_t unit,
+void surface_layout(const Apple *a, CF attributes, AneSide side, const AnePort *port, int count, size_t unit,
                     AneSurface *out);
 
 /* Allocates what surface_layout has laid out. */

@@ -43,6 +43,19 @@ anerun_over 'names = told' --greedy --tokens 20
 check_same "a text through the driver is the CPU's" "$T/expected" "$T/stdout"
 anerun_over 'resident = 3' --greedy --tokens 20
 check_same "with room for three programs too" "$T/expected" "$T/stdout"
+printf 'base = m5\nblobs = 128\n' >"$T/procedures.profile"
+check "a profile with procedures" anec models/gpt2.anel --weights models/tales --fuse pair -q \
+    --profile "$T/procedures.profile" -o "$T/q.pkg"
+check "all buckets of a unit are one program" \
+    test "$(ls "$T/q.pkg/mil" | grep -c "^attention_0.[.]mil$")" -eq 4
+run anerun "$T/q.pkg" --device cpu --prompt "Once upon a time" --greedy --tokens 20
+cp "$T/stdout" "$T/procedures"
+for names in told untold; do
+    printf 'names = %s\n' $names >"$T/script.chip"
+    ANEC_STANDIN="$T/script.chip" run "$B/tests/anerun" "$T/q.pkg" --framework '' --device ane \
+        --prompt "Once upon a time" --greedy --tokens 20
+    check_same "procedures, names $names" "$T/procedures" "$T/stdout"
+done
 anerun_over 'names = told' --compare
 says "--compare: both agree" 0 'fine: 8 of 8 programs'
 anerun_over 'wrong = softmax' --compare

@@ -83,7 +83,7 @@ steer() # SCRIPT
     cp "$T/stdout" "$T/$1.story"
     ANEC_STANDIN=$S/$1.chip TMPDIR=$T check "$1: the chip takes them" "$B/tests/anebench" fused "$T/$1.pkg" \
         --device ane --framework '' --no-chains --rounds 1 --decode 0
-    find "$T/$1.pkg/mil" -name '*_00.s*.mil' -exec cat {} + >"$T/$1.programs"
+    find "$T/$1.pkg/mil" -name '*_00*.mil' -exec cat {} + >"$T/$1.programs"
 }
 
 # ---- a chip that does everything: what is found is what was scripted ----
@@ -102,6 +102,7 @@ near plain cost.cut_us 95
 says plain real-time '80.0 us in place of 95.0'
 check "plain: by the real-time path" grep -q '^cost.dispatch_us ~ 80' "$T/plain.profile"
 has plain "compiles = 110"
+has plain "functions = 56"
 has plain "outputs = concat"
 has plain "equal_surfaces = false"
 has plain "last_axis = 32"
@@ -139,6 +140,7 @@ check "no_concat: three outputs" grep -q -e '-> (out_00, out_01, out_02)' "$T/no
 check "no_concat: no concat" test -z "$(grep 'concat(' "$T/no_concat.programs")"
 ANEC_STANDIN=$S/no_concat.chip TMPDIR=$T check_error "no_concat: not the programs of the other" 1 \
     InvalidMILProgram "$B/tests/anebench" fused "$T/plain.pkg" --device ane --framework '' --no-chains
+check "plain: buckets share programs" grep -q '^ *func s0064' "$T/plain.programs"
 check "plain: concat" grep -q 'concat(' "$T/plain.programs"
 
 # ---- sums that overflow, wrong functions, longer rows ----

@@ -123,6 +123,18 @@ static bool func_is_right(const Func *f)
     return f->params > 0 && f->outputs > 0;
 }
 
+/* Several functions are procedures; a single one is called main. */
+static bool module_is_right(const Module *m)
+{
+    double most = behaviour()->functions;
+    if ((most > 0 && m->funcs > most) || (m->funcs == 1 && strcmp(m->func[0]->name, "main") != 0))
+        return false;
+    for (int i = 0; i < m->funcs; i++)
+        if (!func_is_right(m->func[i]) || behaviour_objection(m->func[i]))
+            return false;
+    return true;
+}
+
 static bool parse(Id self)
 {
     Id mil = self->item[0];
@@ -132,15 +144,16 @@ static bool parse(Id self)
     Source source = {"model.mil", text, mil->size};
     Diags none = {.quiet = true};
     self->module = mil_read(&source, &none);
-    self->func = self->module ? module_find(self->module, "main") : NULL;
-    if (self->func)
-        behaviour_forget(module_find(self->module, "main"));
+    int funcs = self->module ? self->module->funcs : 0;
+    for (int i = 0; i < funcs; i++)
+        behaviour_forget(self->module->func[i]);
     /* spans of the module point into the text: it lives as long */
     Id keeper = apple_make(STRING);
     keeper->text = text;
     apple_hold(self, keeper);
     apple_release(keeper);
-    return self->func && func_is_right(self->func) && !behaviour_objection(self->func);
+    self->func = funcs ? self->module->func[0] : NULL;
+    return funcs && module_is_right(self->module);
 }
 
 static bool options_are_right(unsigned qos, Id options)
@@ -232,18 +245,30 @@ static Device *open_device(Id self, Error *err)
                            err);
 }
 
-static bool make_kernel(Id self, Id weights, Error *err)
+static void choose_procedure(Id self, int n)
 {
-    BlobResolver blobs = {.find = find_blob, .context = weights};
-    self->device = open_device(self, err);
-    self->kernel = self->device ? device_compile(self->device, self->func, &blobs, err) : NULL;
-    return self->kernel;
+    self->func = self->module->func[n];
+    self->kernel = self->kernels[n];
 }
 
-static void drop_kernel(Id self)
+static bool make_kernels(Id self, Id weights, Error *err)
 {
-    kernel_release(self->kernel);
+    BlobResolver blobs = {.find = find_blob, .context = weights};
+    bool ok = (self->device = open_device(self, err)) != NULL;
+    self->kernels = xcalloc((size_t)self->module->funcs, sizeof *self->kernels);
+    for (int i = 0; ok && i < self->module->funcs; i++)
+        ok = (self->kernels[i] = device_compile(self->device, self->module->func[i], &blobs, err)) != NULL;
+    choose_procedure(self, 0);
+    return ok;
+}
+
+static void drop_kernels(Id self)
+{
+    for (int i = 0; self->kernels && i < self->module->funcs; i++)
+        kernel_release(self->kernels[i]);
+    free(self->kernels);
     device_close(self->device);
+    self->kernels = NULL;
     self->kernel = NULL;
     self->device = NULL;
 }
@@ -270,13 +295,13 @@ static bool model_load(Id self, Sel selector, unsigned qos, Id options, Id *erro
         return give_error(error, "ANEProgramCreate() Failed with status=0x5 : no resources");
     if (!self->func && !parse(self)) /* the system knew it */
         return give_error(error, "InvalidMILProgram");
-    bool again = self->kernel;
+    bool again = self->kernels;
     if (again && behaviour()->swap_file == FATE_REFUSED)
         return give_error(error, "the program is not what was compiled");
     bool from_disk = again && behaviour()->scripted && behaviour()->swap_file == FATE_WORKS;
     Id weights = from_disk ? weights_on_disk(self) : apple_retain(self->item[1]);
-    drop_kernel(self);
-    bool ok = make_kernel(self, weights, &err);
+    drop_kernels(self);
+    bool ok = make_kernels(self, weights, &err);
     apple_hold(self, weights); /* constants lie in it */
     apple_release(weights);
     if (!ok)
@@ -303,14 +328,26 @@ static bool model_unload(Id self, Sel selector, unsigned qos, Id *error)
 
 /* ---- binding ---- */
 
-/* The port that a request's index means: alphabetical, or backwards where the names are told. */
+/* The number of a function's first symbol: those of all functions are numbered through. */
+static int first_symbol(const Func *f, bool output)
+{
+    int n = 0;
+    for (int i = 0; f->module->func[i] != f; i++)
+        n += output ? f->module->func[i]->outputs : f->module->func[i]->params;
+    return n;
+}
+
+/* The port that a request's index means: alphabetical, or, where the names are told, the number of its
+ * symbol; -1: none. */
 static int port_at(Id model, bool output, int index)
 {
     const Func *f = model->func;
     int first = output ? f->params : 0, count = output ? f->outputs : f->params;
     Value **value = output ? f->output : f->param;
-    if (standin.named)
-        return first + count - 1 - index;
+    if (standin.named) {
+        int own = index - first_symbol(f, output);
+        return own >= 0 && own < count ? first + own : -1;
+    }
     for (int i = 0; i < count; i++) {
         int before = 0;
         for (int k = 0; k < count; k++)
@@ -332,37 +369,46 @@ static size_t rows_of(const Port *p)
     return p->bytes / ((size_t)p->type->dim[3] * 2);
 }
 
-static Id list_of_one(Id item)
+static void hold_new(Id list, Id item)
 {
-    Id list = apple_make(ARRAY);
     apple_hold(list, item);
     apple_release(item);
-    return list;
 }
 
-static void describe(Id model, bool output, Id symbols, Id order, Id live)
+/* One side of one function; its symbols are listed backwards. */
+static void describe(const Func *f, const Kernel *kernel, bool output, Id symbols, Id own, Id live)
 {
-    const Func *f = model->func;
     int first = output ? f->params : 0, count = output ? f->outputs : f->params;
     for (int i = 0; i < count; i++) {
-        const Port *p = &model->kernel->port[first + i];
+        const Port *p = &kernel->port[first + i];
         Text name = {0};
         text_printf(&name, output ? "%s@output" : "%s", p->name);
-        Id symbol = apple_string(name.data), at = apple_number(count - 1 - i);
-        apple_hold(symbols, symbol);
-        apple_hold(order, at);
+        hold_new(symbols, apple_string(name.data));
+        hold_new(own, apple_number(first_symbol(f, output) + count - 1 - i));
         Id k = apple_make(ARRAY), v = apple_make(ARRAY);
         put(k, v, "Name", apple_string(name.data));
         put(k, v, "RowStride", apple_number((int64_t)stride_of(p)));
         put(k, v, "BatchStride", apple_number((int64_t)(stride_of(p) * rows_of(p))));
         put(k, v, "Batches", apple_number(1));
-        Id one = dictionary_of(k, v);
-        apple_hold(live, one);
-        apple_release(one);
-        apple_release(symbol);
-        apple_release(at);
+        hold_new(live, dictionary_of(k, v));
         text_free(&name);
     }
+}
+
+/* One procedure's entries in the lists of procedures and of what is live; its symbols, at the end of all. */
+static void describe_procedure(Id self, int n, Id symbols[2], Id procedures, Id networks)
+{
+    const Func *f = self->module->func[n];
+    Id k = apple_make(ARRAY), v = apple_make(ARRAY), live_k = apple_make(ARRAY), live_v = apple_make(ARRAY);
+    for (int side = 0; side < 2; side++) {
+        Id own = apple_make(ARRAY), live = apple_make(ARRAY);
+        describe(f, self->kernels[n], side == 1, symbols[side], own, live);
+        put(k, v, side ? "ANEFModelOutputSymbolIndexArray" : "ANEFModelInputSymbolIndexArray", own);
+        put(live_k, live_v, side ? "LiveOutputList" : "LiveInputList", live);
+    }
+    put(k, v, "ANEFModelProcedureID", apple_number(n));
+    hold_new(procedures, dictionary_of(k, v));
+    hold_new(networks, dictionary_of(live_k, live_v));
 }
 
 static Id model_attributes(Id self, Sel selector)
@@ -371,28 +417,21 @@ static Id model_attributes(Id self, Sel selector)
         return NULL;
     if (!self->loaded)
         standin_complain("attributes of a model that is not loaded");
-    Id part[2][3];
-    for (int i = 0; i < 2; i++) {
-        for (int k = 0; k < 3; k++)
-            part[i][k] = apple_make(ARRAY);
-        describe(self, i == 1, part[i][0], part[i][1], part[i][2]);
+    Id symbols[] = {apple_make(ARRAY), apple_make(ARRAY)}, procedures = apple_make(ARRAY),
+       networks = apple_make(ARRAY), id_k = apple_make(ARRAY), id_v = apple_make(ARRAY);
+    for (int i = 0; i < self->module->funcs; i++) {
+        describe_procedure(self, i, symbols, procedures, networks);
+        put(id_k, id_v, self->module->func[i]->name, apple_number(i));
     }
     Id k = apple_make(ARRAY), v = apple_make(ARRAY);
-    put(k, v, "ANEFModelInputSymbolIndexArray", part[0][1]);
-    put(k, v, "ANEFModelOutputSymbolIndexArray", part[1][1]);
-    Id procedure = dictionary_of(k, v);
-    k = apple_make(ARRAY), v = apple_make(ARRAY);
-    put(k, v, "kANEFModelInputSymbolsArrayKey", part[0][0]);
-    put(k, v, "kANEFModelOutputSymbolsArrayKey", part[1][0]);
-    put(k, v, "ANEFModelProcedures", list_of_one(procedure));
+    put(k, v, "kANEFModelInputSymbolsArrayKey", symbols[0]);
+    put(k, v, "kANEFModelOutputSymbolsArrayKey", symbols[1]);
+    put(k, v, "ANEFModelProcedures", procedures);
+    put(k, v, "kANEFModelProcedureNameToIDMapKey", dictionary_of(id_k, id_v));
     Id description = dictionary_of(k, v);
     k = apple_make(ARRAY), v = apple_make(ARRAY);
-    put(k, v, "LiveInputList", part[0][2]);
-    put(k, v, "LiveOutputList", part[1][2]);
-    Id status = dictionary_of(k, v);
-    k = apple_make(ARRAY), v = apple_make(ARRAY);
     put(k, v, "ANEFModelDescription", description);
-    put(k, v, "NetworkStatusList", list_of_one(status));
+    put(k, v, "NetworkStatusList", networks);
     return apple_autorelease(dictionary_of(k, v));
 }
 
@@ -430,6 +469,7 @@ static Id request_with(Id self, Sel selector, Id in, Id in_index, Id out, Id out
     Id o = apple_make(REQUEST), part[] = {in, in_index, out, out_index, weights, stats};
     for (int i = 0; i < 6; i++)
         apple_hold(o, part[i]);
+    o->number = procedure->number;
     return apple_autorelease(o);
 }
 
@@ -490,6 +530,9 @@ static void spoil(Id self, int port, Id surface, PortData *data)
 static bool evaluate(Id self, Id request)
 {
     Error err;
+    if (request->number < 0 || request->number >= self->module->funcs)
+        return false;
+    choose_procedure(self, (int)request->number);
     Kernel *k = self->kernel;
     PortData *data = xcalloc((size_t)k->ports, sizeof *data);
     Id *surface = xcalloc((size_t)k->ports, sizeof *surface);
@@ -523,11 +566,11 @@ static bool evaluate_with(Id self, Id request)
     if (buffer->item[0]->size < data->size)
         return false;
     data->bytes = buffer->item[0]->memory;
-    drop_kernel(self);
-    bool ok = make_kernel(self, weights, &err) && evaluate(self, request);
+    drop_kernels(self);
+    bool ok = make_kernels(self, weights, &err) && evaluate(self, request);
     data->bytes = old;
-    drop_kernel(self);
-    return make_kernel(self, weights, &err) && ok;
+    drop_kernels(self);
+    return make_kernels(self, weights, &err) && ok;
 }
 
 static bool evaluate_at(Id self, unsigned qos, bool real_time, Id request, Id *error)

@@ -113,7 +113,9 @@ void apple_release(Id o)
         standin_complain("a model is released while it is loaded");
     if (o->kind == SURFACE && o->locks)
         standin_complain("a surface is released while it is locked");
-    kernel_release(o->kernel);
+    for (int i = 0; o->kernels && i < o->module->funcs; i++)
+        kernel_release(o->kernels[i]);
+    free(o->kernels);
     device_close(o->device);
     engine_free(o->engine);
     module_free(o->module);

@@ -48,9 +48,10 @@ struct objc_object {
     uint32_t lock_options;
     /* MODEL */
     Module *module;
-    const Func *func;
+    const Func *func; /* the procedure that runs, or the first */
     Device *device;
-    Kernel *kernel;
+    Kernel **kernels; /* one for each function of the module, while it is loaded */
+    Kernel *kernel;   /* of `func` */
     struct Engine *engine;
     bool compiled, loaded;
 };

@@ -48,6 +48,7 @@ static const struct Key {
     {"channels", NUMBER, offsetof(Behaviour, channels)},
     {"conv_outputs", NUMBER, offsetof(Behaviour, conv_outputs)},
     {"conv_blocks", NUMBER, offsetof(Behaviour, conv_blocks)},
+    {"functions", NUMBER, offsetof(Behaviour, functions)},
     {"blobs", NUMBER, offsetof(Behaviour, blobs)},
     {"blob_files", NUMBER, offsetof(Behaviour, blob_files)},
     {"compiles", NUMBER, offsetof(Behaviour, compiles)},

@@ -18,7 +18,7 @@ typedef struct Behaviour {
         numerics_flops;
     /* limits; 0: none */
     double inputs, outputs, right_outputs, last_axis, surface_bytes, axis, channels, conv_outputs,
-        conv_blocks, blobs, blob_files, compiles, resident, qos_least, qos_most;
+        conv_blocks, functions, blobs, blob_files, compiles, resident, qos_least, qos_most;
     Fate padded_rows, small_surface, unequal_surfaces, sdpa_mask, swap_file, weights_buffer, chaining,
         real_time, statistics;
     bool refused_type[DT_COUNT];

@@ -36,6 +36,13 @@ static const char mil[] =
     "        } -> (d, c);\n"
     "}";
 
+/* As in a new process. */
+static void fresh(void)
+{
+    standin_reset();
+    ane_compiles_forget();
+}
+
 typedef struct Fixture {
     Device *device;
     Module *module;
@@ -93,7 +100,7 @@ static void check_clean(const char *what)
 static void test_runs(bool named)
 {
     Fixture f;
-    standin_reset();
+    fresh();
     standin.named = named;
     start(&f);
     CHECK_TOLD(f.kernel != NULL, "it compiles: %s", f.err.text);
@@ -109,7 +116,7 @@ static void test_runs(bool named)
 static void test_known(void)
 {
     Fixture f;
-    standin_reset();
+    fresh();
     standin.known = true;
     start(&f);
     CHECK_TOLD(f.kernel && run(&f) && standin.compiles == 0, "%d compiles: %s", standin.compiles, f.err.text);
@@ -121,7 +128,7 @@ static void test_known(void)
 static void test_shared(void)
 {
     Fixture f;
-    standin_reset();
+    fresh();
     start(&f);
     Kernel *again = device_compile(f.device, module_find(f.module, "main"), NULL, &f.err);
     CHECK_TOLD(again && standin.compiles == 1 && standin.loads == 1, "%d compiles", standin.compiles);
@@ -132,12 +139,71 @@ static void test_shared(void)
     check_clean("shared");
 }
 
+/* ---- several functions ---- */
+
+/* Two functions that differ in what they compute, in length and in the order of their names. */
+static const char two[] =
+    "program(1.3)\n"
+    "[buildInfo = dict<string, string>({{\"coremlc-version\", \"3505.4.1\"}})]\n"
+    "{\n"
+    "    func long<ios18>(tensor<fp16, [1, 4, 1, 64]> b, tensor<fp16, [1, 4, 1, 64]> a) {\n"
+    "            tensor<fp16, [1, 4, 1, 64]> d = sub(x = a, y = b)[name = string(\"d\")];\n"
+    "            tensor<fp16, [1, 4, 1, 64]> c = add(x = d, y = d)[name = string(\"c\")];\n"
+    "        } -> (d, c);\n"
+    "    func brief<ios18>(tensor<fp16, [1, 4, 1, 32]> a, tensor<fp16, [1, 4, 1, 32]> b) {\n"
+    "            tensor<fp16, [1, 4, 1, 32]> c = mul(x = a, y = b)[name = string(\"c\")];\n"
+    "            tensor<fp16, [1, 4, 1, 32]> d = sub(x = b, y = a)[name = string(\"d\")];\n"
+    "        } -> (c, d);\n"
+    "}";
+
+/* With a = 3 and b = 5 everywhere: whether the results are these. */
+static bool gives(Kernel *k, float c, float d)
+{
+    static uint16_t memory[4][2 * N];
+    static const char *const name[] = {"a", "b", "c", "d"};
+    PortData data[4];
+    size_t bytes = k->port[0].bytes;
+    for (int i = 0; i < 4; i++) {
+        for (int n = 0; n < 2 * N; n++)
+            memory[i][n] = half_from_float(i == 0 ? 3.0f : i == 1 ? 5.0f : 0.0f);
+        data[kernel_port(k, i < 2 ? PORT_INPUT : PORT_OUTPUT, name[i])] = (PortData){memory[i], bytes};
+    }
+    Error err;
+    bool right = device_run(k, data, 4, NULL, &err);
+    for (size_t n = 0; n < bytes / 2; n++)
+        right &= half_to_float(memory[2][n]) == c && half_to_float(memory[3][n]) == d;
+    return right;
+}
+
+/* Both are compiled and loaded once, run in turn, and either may go first. */
+static void test_procedures(bool named)
+{
+    Error err = {{0}};
+    Source source = {"two.mil", two, strlen(two)};
+    Diags diags = {.out = stderr};
+    fresh();
+    standin.named = named;
+    Module *m = mil_read(&source, &diags);
+    Device *device = ane_device_open("", &err);
+    Kernel *a = device && m ? device_compile(device, module_find(m, "long"), NULL, &err) : NULL;
+    Kernel *b = a ? device_compile(device, module_find(m, "brief"), NULL, &err) : NULL;
+    CHECK_TOLD(b && standin.compiles == 1 && standin.loads == 1, "%d compiles, %d loads: %s",
+               standin.compiles, standin.loads, err.text);
+    CHECK_TOLD(b && gives(b, 15, 2) && gives(a, -4, -2) && gives(b, 15, 2), "%s", named ? "named" : "not");
+    kernel_release(a);
+    CHECK(b && gives(b, 15, 2));
+    kernel_release(b);
+    device_close(device);
+    module_free(m);
+    check_clean("procedures");
+}
+
 /* A call that fails `times` times with this error; part of the message that is wanted, or NULL: it recovers.
  */
 static void test_failure(const char *call, int times, const char *text, const char *wanted)
 {
     Fixture f;
-    standin_reset();
+    fresh();
     standin.fail = call;
     standin.fail_times = times;
     standin.fail_text = text;
@@ -176,7 +242,7 @@ static void test_failures(void)
 static void test_hidden(const char *what)
 {
     Error err;
-    standin_reset();
+    fresh();
     standin.hide = what;
     Device *d = ane_device_open("", &err);
     CHECK_TOLD(!d && strstr(err.text, what), "%s hidden: %s", what, d ? "opened" : err.text);
@@ -186,7 +252,7 @@ static void test_hidden(const char *what)
 static void test_encoding(const char *encoding, bool fits)
 {
     Error err;
-    standin_reset();
+    fresh();
     standin.encoding = encoding;
     Device *d = ane_device_open("", &err);
     CHECK_TOLD((d != NULL) == fits, "encoding %s", encoding);
@@ -243,7 +309,7 @@ static void test_budget(int limit, int wanted)
 {
     Fixture first = {0}, f;
     AneOptions options = {.library = "", .compiles = limit};
-    standin_reset();
+    fresh();
     start_as(&first, &options, 0);
     int made = 1;
     for (bool ok = true; ok && made < 200; made += ok) {
@@ -269,7 +335,7 @@ static void test_room(bool told)
     enum { MANY = 5 };
     Fixture f[MANY] = {{0}};
     AneOptions options = {.library = "", .resident = told ? 2 : 0};
-    standin_reset();
+    fresh();
     standin.room = 2;
     for (int i = 0; i < MANY; i++) {
         f[i].device = f[0].device;
@@ -299,7 +365,7 @@ static int hang(const char *call, const char *wanted)
 {
     Fixture f = {0};
     AneOptions options = {.library = "", .seconds = 0.3};
-    standin_reset();
+    fresh();
     standin.fail = call;
     standin.fail_times = 1;
     standin.hangs = true;
@@ -357,7 +423,7 @@ static void test_special(const char *hide, bool real_time, bool statistics, bool
 {
     AneEngine e;
     Error err = {{0}};
-    standin_reset();
+    fresh();
     standin.hide = hide;
     AneProgram *p = open_program(&e, &err);
     CHECK_TOLD(p != NULL, "%s", err.text);
@@ -388,7 +454,7 @@ static void test_names(void)
     AneEngine e;
     Error err;
     char chip[32], build[32];
-    standin_reset();
+    fresh();
     ane_program_close(open_program(&e, &err));
     ane_engine_name(&e, chip, build, sizeof chip);
     CHECK_TEXT(chip, "stand-in");
@@ -405,7 +471,7 @@ static void test_report(void)
     Apple a;
     Error err;
     Text report = {0};
-    standin_reset();
+    fresh();
     CHECK_TOLD(apple_open(&a, "", &err) && apple_report(&a, &report), "%s", err.text);
     CHECK_TOLD(strstr(text_cstr(&report), "ok   -[_ANEInMemoryModel compileWithQoS:options:error:]: is "),
                "%s", text_cstr(&report));
@@ -418,6 +484,8 @@ int main(void)
 {
     test_report();
     test_runs(false);
+    test_procedures(false);
+    test_procedures(true);
     test_runs(true);
     test_known();
     test_shared();

@@ -65,9 +65,26 @@ static void add_memory(const Value *v, uint16_t **data, size_t *count)
     *data = xcalloc(*count, sizeof **data);
 }
 
-static void make_memory(Bench *x)
+static void free_all(uint16_t **list, int count)
 {
-    const Func *f = x->f;
+    for (int i = 0; list && i < count; i++)
+        free(list[i]);
+    free(list);
+}
+
+static void free_memory(Bench *x)
+{
+    free_all(x->in, x->inputs);
+    free_all(x->out, x->outputs);
+    free_all(x->expected, x->outputs);
+    free(x->in_count);
+    free(x->out_count);
+}
+
+void bench_choose(Bench *x, int n)
+{
+    free_memory(x);
+    const Func *f = x->f = x->module->func[n];
     x->inputs = f->params;
     x->outputs = f->outputs;
     x->in = xcalloc((size_t)f->params + 1, sizeof *x->in);
@@ -110,13 +127,13 @@ bool bench_prepare(Bench *x, Lab *lab, Draft *b, Error *err)
     x->file = (AneFile){DRAFT_WEIGHTS_PATH, x->weights.data, x->weights.size};
     Diags diags = {.quiet = true, .sink = keep_first, .context = err};
     x->module = mil_read(&x->source, &diags);
-    x->f = x->module ? module_find(x->module, "main") : NULL;
-    if (x->f) {
-        name_constants(module_find(x->module, "main"));
+    for (int i = 0; x->module && i < x->module->funcs; i++)
+        name_constants(x->module->func[i]);
+    if (x->module) {
         module_print(&x->mil, x->module);
-        make_memory(x);
+        bench_choose(x, 0);
     }
-    return x->f || *err->text || error_set(err, "a probe's program is wrong");
+    return x->module || *err->text || error_set(err, "a probe's program is wrong");
 }
 
 static AnePort port_of(const Value *v)
@@ -145,8 +162,21 @@ bool bench_load(Bench *x, Error *err)
         in[i] = port_of(x->f->param[i]);
     for (int i = 0; i < x->outputs; i++)
         out[i] = port_of(x->f->output[i]);
-    AneSource s = {"the probe", x->mil.data, x->mil.size, &x->file,   x->weights.size ? 1 : 0,
-                   in,          out,         x->inputs,   x->outputs, x->surface_unit};
+    int number = 0;
+    while (x->module->func[number] != x->f)
+        number++;
+    AneSource s = {.name = "the probe",
+                   .function = x->f->name,
+                   .number = number,
+                   .mil = x->mil.data,
+                   .mil_size = x->mil.size,
+                   .file = &x->file,
+                   .files = x->weights.size ? 1 : 0,
+                   .input = in,
+                   .output = out,
+                   .inputs = x->inputs,
+                   .outputs = x->outputs,
+                   .surface_unit = x->surface_unit};
     x->program = ane_program_open(&x->lab->engine, &s, err);
     free(in);
     free(out);
@@ -161,22 +191,11 @@ bool bench_open(Bench *x, Lab *lab, Draft *b, Error *err)
     return false;
 }
 
-static void free_all(uint16_t **list, int count)
-{
-    for (int i = 0; list && i < count; i++)
-        free(list[i]);
-    free(list);
-}
-
 void bench_close(Bench *x)
 {
     ane_program_close(x->program);
     module_free(x->module);
-    free_all(x->in, x->inputs);
-    free_all(x->out, x->outputs);
-    free_all(x->expected, x->outputs);
-    free(x->in_count);
-    free(x->out_count);
+    free_memory(x);
     text_free(&x->built);
     text_free(&x->mil);
     text_free(&x->weights);

@@ -53,6 +53,8 @@ MUST_USE bool lab_dispatch(Lab *lab, double *us, Error *err);
 /* Takes what was built (and frees it), reads it back, makes inputs of numbers within +-1. Fails only where
  * the program is wrong. */
 MUST_USE bool bench_prepare(Bench *x, Lab *lab, Draft *b, Error *err);
+/* The program's n-th function from here on, with inputs of its own; the first is that of bench_prepare. */
+void bench_choose(Bench *x, int n);
 /* Compiles and loads it on the engine: what it refuses is an error. */
 MUST_USE bool bench_load(Bench *x, Error *err);
 MUST_USE bool bench_run(Bench *x, Error *err);

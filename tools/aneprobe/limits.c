@@ -1,7 +1,9 @@
 /* Probes of how much a program may hold. */
+#include <stdio.h>
+
 #include "tools/aneprobe/probes.h"
 
-enum { C = 64, S = 64 };
+enum { C = 64, S = 64, MOST_FUNCTIONS = 56 };
 
 /* A chain of `count` adds, each of a constant of its own. */
 static void draft_blobs(Draft *b, int count)
@@ -65,6 +67,74 @@ static bool find_most(Lab *lab, Result *r, void (*draft)(Draft *b, int count), c
 }
 
 #define LENGTH_OF(list) (int)(sizeof(list) / sizeof *(list))
+
+/* Functions that another's weights, lengths or symbols would show in. */
+static void draft_functions(Draft *b, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char name[16];
+        Node x = draft_input(b, "x", C, S * (1 + i % 4)), y = draft_unary(b, "relu", &x);
+        Node w = draft_weight(b, node4(1, C, 1, 1), (Fill){FILL_EQUAL, 1 + i});
+        y = draft_binary(b, "add", &y, &w);
+        draft_output(b, &y);
+        snprintf(name, sizeof name, "f%03d", i);
+        draft_function(b, name);
+    }
+}
+
+/* Runs the program's functions one after the other, all of them open. `why`: what was refused, or is off. */
+static bool run_functions(Bench *x, Outcome *out, Error *why, Error *err)
+{
+    AneProgram *open[MOST_FUNCTIONS] = {NULL};
+    bool ok = true;
+    int n = 0;
+    *out = OUTCOME_RIGHT;
+    for (; ok && *out == OUTCOME_RIGHT && n < x->module->funcs; n++) {
+        bench_choose(x, n);
+        *out = bench_load(x, why) && bench_run(x, why) ? OUTCOME_RIGHT : OUTCOME_REFUSED;
+        ok = *out == OUTCOME_REFUSED || bench_expect(x, err);
+        if (ok && *out == OUTCOME_RIGHT && bench_difference(x) > TOLERANCE) {
+            *out = OUTCOME_WRONG;
+            error_set(why, "the one of number %d is wrong", n);
+        }
+        open[n] = x->program;
+        x->program = NULL;
+    }
+    while (n)
+        ane_program_close(open[--n]);
+    return ok;
+}
+
+static bool try_functions(Lab *lab, int count, Outcome *out, Error *why, Error *err)
+{
+    Draft b = {.names = lab->salt};
+    Bench x;
+    draft_functions(&b, count);
+    bool ok = bench_prepare(&x, lab, &b, err) && run_functions(&x, out, why, err);
+    bench_close(&x);
+    return ok;
+}
+
+bool probe_procedures(Lab *lab, Result *r, Error *err)
+{
+    static const int counts[] = {2, 4, 8, 16, MOST_FUNCTIONS};
+    int most = 1;
+    Error why = {{0}};
+    Outcome o = OUTCOME_RIGHT;
+    for (int i = 0; i < LENGTH_OF(counts) && o == OUTCOME_RIGHT; i++) {
+        if (!try_functions(lab, counts[i], &o, &why, err))
+            return false;
+        most = o == OUTCOME_RIGHT ? counts[i] : most;
+    }
+    if (o == OUTCOME_RIGHT)
+        result_number(r, most, "functions", "at least %d functions", most);
+    else
+        result_number(r, most, "functions", "%d; more: %s", most, why.text);
+    result_line_number(r, true, "functions", most,
+                       o == OUTCOME_RIGHT ? "the largest that was tried"
+                                          : "the next number that was tried fails");
+    return true;
+}
 
 bool probe_blobs(Lab *lab, Result *r, Error *err)
 {

@@ -10,6 +10,7 @@
 
 void draft_free(Draft *b)
 {
+    text_free(&b->functions);
     text_free(&b->params);
     text_free(&b->body);
     text_free(&b->outputs);
@@ -276,14 +277,32 @@ Node draft_transpose(Draft *b, const Node *x, const int64_t *perm)
 
 /* ---- the whole ---- */
 
+static void print_function(const Draft *b, const char *name, Text *out)
+{
+    text_printf(out, "    func %s<ios18>(%s) {\n%s    } -> (%s);\n", name, text_cstr(&b->params),
+                text_cstr(&b->body), text_cstr(&b->outputs));
+}
+
+void draft_function(Draft *b, const char *name)
+{
+    print_function(b, name, &b->functions);
+    text_free(&b->params);
+    text_free(&b->body);
+    text_free(&b->outputs);
+    b->params_count = 0;
+    *b->stride = *b->valid = *b->pad = *b->one = '\0';
+}
+
 void draft_print(const Draft *b, Text *out)
 {
     text_puts(out,
               "program(1.3)\n[buildInfo = dict<string, string>({{\"coremlc-component-MIL\", "
               "\"3510.2.1\"}, {\"coremlc-version\", \"3505.4.1\"}, "
               "{\"coremltools-component-milinternal\", \"\"}, {\"coremltools-version\", \"9.0\"}})]\n{\n");
-    text_printf(out, "    func main<ios18>(%s) {\n%s    } -> (%s);\n}\n", text_cstr(&b->params),
-                text_cstr(&b->body), text_cstr(&b->outputs));
+    text_puts(out, text_cstr(&b->functions));
+    if (b->outputs.size)
+        print_function(b, "main", out);
+    text_puts(out, "}\n");
 }
 
 void draft_weights(const Draft *b, Text *out)

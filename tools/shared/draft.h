@@ -16,6 +16,7 @@ typedef struct Node {
 } Node;
 
 typedef struct Draft {
+    Text functions; /* those that are finished */
     Text params, body, outputs, blob;
     int names, records, params_count;
     char stride[NODE_NAME], valid[NODE_NAME], pad[NODE_NAME],
@@ -69,6 +70,9 @@ Node draft_transpose(Draft *b, const Node *x, const int64_t *perm);
 
 /* Statements as they are, whatever they name. */
 void draft_raw(Draft *b, const char *statements);
+
+/* What was built so far is a function of this name; what follows is the next one. Without it, main. */
+void draft_function(Draft *b, const char *name);
 
 /* The whole text. */
 void draft_print(const Draft *b, Text *out);
