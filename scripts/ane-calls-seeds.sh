@@ -9,6 +9,18 @@ work=${BUILD:-build}/ane-seeds
 flags='-O1 -g -DANEC_CHECK_CALLS -fsanitize=function,undefined -fno-sanitize-recover=all'
 failures=0
 
+# Older ones have -fsanitize=function, but look at C++ alone.
+mkdir -p "$work" || exit 2
+cat >"$work/old.c" <<'END'
+static int f(long x) { return (int)x; }
+int main(void) { return ((int (*)(int))(void (*)(void))f)(0); }
+END
+"$clang" -fsanitize=function -fno-sanitize-recover=all -o "$work/old" "$work/old.c" || exit 2
+if "$work/old" 2>/dev/null; then
+    echo "$clang does not see wrong types of calls in C: clang 17 does (CLANG=clang-19, say)" >&2
+    exit 2
+fi
+
 rm -rf "$work/tree"
 mkdir -p "$work/tree" || exit 2
 for part in Makefile backend base check frontend ir models passes profiles runtime scripts tests tools; do
@@ -52,8 +64,8 @@ seed "an argument dropped" $driver/objc.h \
 seed "a variadic cast" $driver/objc.h \
     's/(Id, Sel, TYPE_##A, TYPE_##B, TYPE_##C), /(Id, Sel, ...), /'
 seed "another encoding" $driver/methods.def 's/model_load, BOOL, UINT,/model_load, BOOL, ULONG,/'
-seed "a model that leaks" $driver/program.c '/objc_release(p->model)/d'
+seed "a model that leaks" $driver/model.c '/objc_release(m->object)/d'
 seed "a request that leaks" $driver/program.c '/objc_release(p->request)/d'
-seed "data that leaks" $driver/program.c '/cf_release(a, mil)/d'
-seed "data released twice" $driver/program.c 's/cf_release(a, mil);/cf_release(a, mil), cf_release(a, mil);/'
+seed "data that leaks" $driver/model.c '/cf_release(a, mil)/d'
+seed "data released twice" $driver/model.c 's/cf_release(a, mil);/cf_release(a, mil), cf_release(a, mil);/'
 [ "$failures" -eq 0 ]
