@@ -60,6 +60,10 @@ PROTOS   := $(foreach m,$(MODULES),$(wildcard $(m)/*.proto))
 ifneq ($(filter x86_64 amd64,$(MACHINE)),)
   $(BUILD)/obj/runtime/kernels/avx2.o:   ISAFLAGS := -mavx2 -mfma -mf16c
   $(BUILD)/obj/runtime/kernels/avx512.o: ISAFLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c -mprefer-vector-width=512
+  # amx.c compiles to nothing where the compiler does not know the tiles.
+  AMXFLAGS := $(shell $(CC) -mamx-tile -mamx-bf16 -E -x c /dev/null >/dev/null 2>&1 && echo -mamx-tile -mamx-bf16)
+  $(BUILD)/obj/runtime/kernels/amx.o:    ISAFLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c $(AMXFLAGS)
+  $(BUILD)/obj/tests/support/libamx.o:   ISAFLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c
 endif
 ifneq ($(filter aarch64 arm64,$(MACHINE)),)
   $(BUILD)/obj/runtime/kernels/neon.o:   ISAFLAGS := -march=armv8.2-a+fp16

@@ -30,6 +30,11 @@ static inline size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static inline size_t greatest(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 /* to[n] = elements [at, at + n) of an operand, as floats. */
 static inline void operand_floats(const Kernels *k, Operand o, size_t at, size_t n, float *to)
 {

@@ -20,7 +20,7 @@
 #endif
 #endif
 
-static const char *const names[LEVEL_COUNT] = {"ref", "neon", "fhm", "avx2", "avx512"};
+static const char *const names[LEVEL_COUNT] = {"ref", "neon", "fhm", "avx2", "avx512", "amx"};
 
 static Kernels tables[LEVEL_COUNT];
 static bool present[LEVEL_COUNT];
@@ -29,7 +29,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 #if defined(__x86_64__)
 /* The registers the operating system saves: bits 1 and 2 of XCR0 are xmm and ymm, 5 to 7 the AVX-512
- * state. */
+ * state, 17 and 18 the tiles of AMX and their shapes. */
 static uint32_t saved_state(void)
 {
     uint32_t a, d;
@@ -50,7 +50,9 @@ static void detect(bool has[LEVEL_COUNT])
         return;
     uint32_t state = saved_state();
     has[LEVEL_AVX2] = (b7 & avx2) && (state & 0x06) == 0x06;
+    const unsigned amx = 1u << 22 | 1u << 24; /* bf16, tiles */
     has[LEVEL_AVX512] = has[LEVEL_AVX2] && (b7 & avx512) == avx512 && (state & 0xe6) == 0xe6;
+    has[LEVEL_AMX] = has[LEVEL_AVX512] && (d7 & amx) == amx && (state & 0x60000) == 0x60000;
 }
 #elif defined(__aarch64__) && defined(__linux__)
 static void detect(bool has[LEVEL_COUNT])
@@ -98,6 +100,8 @@ static void choose(void)
         add_level(LEVEL_AVX2, kernels_init_avx2);
     if (has[LEVEL_AVX512])
         add_level(LEVEL_AVX512, kernels_init_avx512);
+    if (has[LEVEL_AMX])
+        add_level(LEVEL_AMX, kernels_init_amx);
     const char *forced = getenv("ANEC_CPU");
     for (int i = 0; forced && i < LEVEL_COUNT; i++)
         if (strcmp(forced, names[i]) == 0 && present[i])

@@ -7,7 +7,7 @@
 
 #include "runtime/kernels/compute.h"
 
-enum { DEPTH = 256, ROWS = 336, GROUP = 16 };
+enum { DEPTH = 256, ROWS = 336, GROUP = 32, SQUARE = 16 };
 #define MOST_PACKED ((size_t)2 << 20) /* floats of B */
 
 typedef struct Product {
@@ -30,7 +30,7 @@ typedef struct Product {
     size_t width;           /* columns of B that are packed at once: a multiple of nr */
     size_t column, columns; /* those that are packed now */
     float *packed_a;        /* one block a thread */
-    float *packed_b;        /* [chunk of DEPTH][panel][its depth][nr] */
+    float *packed_b;        /* [chunk of DEPTH][panel][its depth, in whole groups][nb] */
 } Product;
 
 static size_t block_rows(const Kernels *k)
@@ -52,11 +52,19 @@ static size_t packed_width(const Kernels *k, size_t n, size_t depth)
     return round_up((n + blocks - 1) / (blocks ? blocks : 1), nr);
 }
 
+static size_t room_with(const Compute *c, const Kernels *k, size_t n, size_t depth)
+{
+    return block_room(k) * (size_t)pool_threads(c->pool) +
+           packed_width(k, n, depth) / (size_t)k->nr * round_up(depth, GROUP) * (size_t)k->nb;
+}
+
 size_t compute_gemm_room(const Compute *c, size_t m, size_t n, size_t k)
 {
-    size_t own = block_room(c->kernels) * (size_t)pool_threads(c->pool) + packed_width(c->kernels, n, k) * k,
-           blas = blas_room(c, m, n, k);
-    return own > blas ? own : blas;
+    const Kernels *halves = c->kernels->halves;
+    size_t own = room_with(c, c->kernels, n, k), blas = blas_room(c, m, n, k);
+    if (halves)
+        own = greatest(own, room_with(c, halves, n, k));
+    return greatest(own, blas);
 }
 
 /* ---- packing ---- */
@@ -64,8 +72,9 @@ size_t compute_gemm_room(const Compute *c, size_t m, size_t n, size_t k)
 /* Where row p of panel j / nr begins. */
 static float *packed_row(const Product *g, size_t p, size_t j)
 {
-    size_t nr = (size_t)g->kernels->nr, chunk = p / DEPTH * DEPTH;
-    return g->packed_b + chunk * round_up(g->columns, nr) + j * least(DEPTH, g->k - chunk) + (p - chunk) * nr;
+    size_t nr = (size_t)g->kernels->nr, nb = (size_t)g->kernels->nb, chunk = p / DEPTH * DEPTH,
+           depth = round_up(least(DEPTH, g->k - chunk), GROUP), panels = round_up(g->columns, nr) / nr;
+    return g->packed_b + (chunk * panels + j / nr * depth + (p - chunk)) * nb;
 }
 
 /* B[k,n]: a few rows at a time, because they are far apart. */
@@ -99,10 +108,10 @@ static void pack_transposed(void *ctx, int index, int count)
 void compute_pack_transposed(const Kernels *k, float *to, const float *x, size_t ldx, size_t m, size_t depth)
 {
     size_t mr = (size_t)k->mr, width = least(m, round_up(mr, 8));
-    _Alignas(64) float square[GROUP * GROUP] = {0};
-    for (size_t p = 0; p < depth; p += GROUP) {
-        k->transpose(square, GROUP, x + p * ldx, ldx, least(GROUP, depth - p), width);
-        memcpy(to + p * mr, square, mr * GROUP * sizeof *to);
+    _Alignas(64) float square[SQUARE * SQUARE] = {0};
+    for (size_t p = 0; p < depth; p += SQUARE) {
+        k->transpose(square, SQUARE, x + p * ldx, ldx, least(SQUARE, depth - p), width);
+        memcpy(to + p * mr, square, mr * SQUARE * sizeof *to);
     }
 }
 
@@ -131,7 +140,7 @@ void compute_tile(const Kernels *k, size_t depth, const float *a, const float *b
         (half ? k->tile_half : k->tile)(depth, a, b, c, ldc, bias, load);
         return;
     }
-    _Alignas(64) float whole[512] = {0};
+    _Alignas(64) float whole[1024] = {0};
     for (size_t i = 0; load && i < m; i++)
         memcpy(whole + i * nr, c + i * ldc, n * sizeof *c);
     (half ? k->tile_half : k->tile)(depth, a, b, whole, nr, bias, load);
@@ -163,17 +172,17 @@ static void multiply_block(const Product *g, const Part *part, size_t i0, size_t
     const Kernels *k = g->kernels;
     size_t mr = (size_t)k->mr, nr = (size_t)k->nr, depth = least(DEPTH, g->k - p),
            padded = round_up(depth, GROUP);
-    const float *b = g->packed_b + p * round_up(g->columns, nr);
     bool load = p > 0 || g->accumulate;
     for (size_t i = 0; i < m; i += mr)
         pack_panel_a(g, part->block + i * padded, i0 + i, least(mr, m - i), p, depth);
     for (size_t j = part->column; j < part->column_end; j += nr) {
+        const float *b = packed_row(g, p, j);
         for (size_t i = 0; i < m; i += mr) {
             if (j + nr < part->column_end)
-                fetch_part(b + (j + nr) * depth, nr * depth, i, mr, m);
+                fetch_part(packed_row(g, p, j + nr), padded * (size_t)k->nb, i, mr, m);
             float *c = g->c + (i0 + i) * g->ldc + g->column + j;
-            compute_tile(k, depth, part->block + i * padded, b + j * depth, c, g->ldc,
-                         p == 0 ? bias + i : NULL, load, least(mr, m - i), least(nr, part->column_end - j));
+            compute_tile(k, depth, part->block + i * padded, b, c, g->ldc, p == 0 ? bias + i : NULL, load,
+                         least(mr, m - i), least(nr, part->column_end - j));
         }
     }
 }
@@ -201,6 +210,8 @@ static void multiply(void *ctx, int index, int count)
         pool_range(g->m, (size_t)k->mr, index, count, &part.row, &part.row_end);
     if (part.column == part.column_end)
         return;
+    if (k->enter)
+        k->enter();
     for (size_t i = part.row; i < part.row_end; i += block_rows(k)) {
         size_t m = least(block_rows(k), part.row_end - i);
         float bias[ROWS] = {0};
@@ -210,6 +221,8 @@ static void multiply(void *ctx, int index, int count)
             multiply_block(g, &part, i, m, p, bias);
         finish_block(g, &part, i, m);
     }
+    if (k->leave)
+        k->leave();
 }
 
 /* The share of the slowest thread, in panels, times what a panel weighs. */
@@ -220,7 +233,7 @@ static size_t slowest(size_t panels, size_t other, size_t threads)
 
 static void product(Compute *c, Product *g)
 {
-    const Kernels *k = g->kernels = c->kernels;
+    const Kernels *k = g->kernels = g->a.half && c->kernels->halves ? c->kernels->halves : c->kernels;
     if (g->m == 0 || g->n == 0)
         return;
     compute_reserve(c, compute_gemm_room(c, g->m, g->n, g->k));

@@ -25,6 +25,7 @@ typedef enum KernelLevel {
     LEVEL_FHM, /* NEON with fmlal */
     LEVEL_AVX2,
     LEVEL_AVX512,
+    LEVEL_AMX, /* AVX-512 with tiles of bf16 for f16 weights */
     LEVEL_COUNT
 } KernelLevel;
 
@@ -87,8 +88,9 @@ typedef struct Kernels {
     /* The register block of the matrix product: C[mr,nr] = A . B, only the first nr/2 columns for
      * tile_half. A is packed [ceil(k/16)][mr][16] (16 successive k of a row side by side), B is packed
      * [k][nr], both aligned to 64 bytes. To it are added the old contents of C if `load`, and bias[mr]
-     * per row (NULL: none). */
-    int mr, nr;
+     * per row (NULL: none). A level may pack otherwise, in whole groups of 32 k: A in mr floats for each k,
+     * B in nb, which is nr elsewhere. */
+    int mr, nr, nb;
     void (*tile)(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias,
                  bool load);
     void (*tile_half)(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias,
@@ -98,6 +100,11 @@ typedef struct Kernels {
     void (*pack_f32)(float *a, const float *w, size_t ldw, size_t m, size_t k);
     /* Packs n <= nr columns of X[k,n] as B; columns that are missing become 0. */
     void (*pack_columns)(float *b, const float *x, size_t ldx, size_t k, size_t n);
+    /* Before the first and after the last call of a tile on a thread; NULL: nothing to do. */
+    void (*enter)(void);
+    void (*leave)(void);
+    /* The table whose register block multiplies f16 weights; NULL: this one. */
+    const struct Kernels *halves;
 
     /* One block of nr queries of an attention head after the product K^T Q: S[m,nr] (aligned to 64
      * bytes) becomes exp(scale * S - max over the column), sum[nr] the column's sum. */
@@ -112,7 +119,7 @@ typedef struct Kernels {
 } Kernels;
 
 /* The best level this CPU has, or the one the environment variable ANEC_CPU names (ref, neon, fhm,
- * avx2, avx512), if the CPU has it. Chosen once. */
+ * avx2, avx512, amx), if the CPU has it. Chosen once. */
 const Kernels *kernels_get(void);
 /* NULL if this CPU or this build has no such level. */
 const Kernels *kernels_for(KernelLevel level);

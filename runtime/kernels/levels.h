@@ -18,6 +18,7 @@
 void kernels_init_ref(Kernels *k);
 bool kernels_init_avx2(Kernels *k);
 bool kernels_init_avx512(Kernels *k);
+bool kernels_init_amx(Kernels *k);
 bool kernels_init_neon(Kernels *k);
 bool kernels_init_fhm(Kernels *k);
 

@@ -306,6 +306,7 @@ void kernels_init_ref(Kernels *k)
         .transpose = ref_transpose,
         .mr = MR,
         .nr = NR,
+        .nb = NR,
         .tile = ref_tile,
         .tile_half = ref_tile_half,
         .pack_f16 = ref_pack_f16,

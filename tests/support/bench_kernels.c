@@ -118,7 +118,7 @@ __attribute__((target("avx2,fma"))) static double spin_avx2(void)
 static double spin(KernelLevel level)
 {
 #if defined(__x86_64__) && defined(__GNUC__)
-    if (level == LEVEL_AVX512)
+    if (level == LEVEL_AVX512 || level == LEVEL_AMX)
         return spin_avx512();
     if (level == LEVEL_AVX2)
         return spin_avx2();

@@ -9,6 +9,7 @@
 
 #include "base/half.h"
 #include "runtime/kernels/kernels.h"
+#include "tests/support/libamx.h"
 #include "tests/unit/check.h"
 
 static const size_t sizes[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 259};
@@ -102,11 +103,11 @@ static bool all_close(const char *what, const float *got, const double *want, co
     return true;
 }
 
-static Compute compute_for(KernelLevel level, int threads)
+static Compute compute_for(const Kernels *k, int threads)
 {
     Compute c;
     compute_open(&c, threads);
-    c.kernels = kernels_for(level);
+    c.kernels = k;
     c.sgemm = NULL; /* test_blas.c has that */
     return c;
 }
@@ -661,12 +662,12 @@ static Floats run_all(Compute *c)
     return all;
 }
 
-static void test_thread_counts(KernelLevel level)
+static void test_thread_counts(const Kernels *k)
 {
-    Compute one = compute_for(level, 1);
+    Compute one = compute_for(k, 1);
     Floats want = run_all(&one);
     for (int threads = 2; threads <= 7; threads++) {
-        Compute many = compute_for(level, threads);
+        Compute many = compute_for(k, threads);
         Floats got = run_all(&many);
         CHECK(same_bits(&got, &want));
         free(got.memory);
@@ -736,13 +737,10 @@ static void test_threads(void)
 
 /* ---- all of it ---- */
 
-static void test_level(KernelLevel level)
+static void test_level(const Kernels *k)
 {
-    const Kernels *k = kernels_for(level);
-    if (!k)
-        return;
-    printf("level %s\n", kernels_level_name(level));
-    Compute c = compute_for(level, 3);
+    printf("level %s\n", kernels_level_name(k->level));
+    Compute c = compute_for(k, 3);
     test_half_to_float(k);
     test_half_from_float(k);
     for (int op = MAP_NONE; op < MAP_COUNT; op++)
@@ -767,7 +765,7 @@ static void test_level(KernelLevel level)
                       t & 2);
     test_attention(&c);
     compute_close(&c);
-    test_thread_counts(level);
+    test_thread_counts(k);
 }
 
 static void test_levels(void)
@@ -778,6 +776,7 @@ static void test_levels(void)
         CHECK(!kernels_for((KernelLevel)level) ||
               kernels_for((KernelLevel)level)->level == (KernelLevel)level);
     CHECK_TEXT(kernels_level_name(LEVEL_AVX512), "avx512");
+    CHECK_TEXT(kernels_level_name(LEVEL_AMX), "amx");
 }
 
 int main(void)
@@ -786,6 +785,10 @@ int main(void)
     test_levels();
     test_threads();
     for (int level = LEVEL_REF; level < LEVEL_COUNT; level++)
-        test_level((KernelLevel)level);
+        if (kernels_for((KernelLevel)level))
+            test_level(kernels_for((KernelLevel)level));
+    Kernels amx;
+    if (kernels_for(LEVEL_AVX512) && amx_in_c(&amx, 0))
+        test_level(&amx);
     return check_report();
 }
