@@ -136,6 +136,7 @@ typedef struct AneOptions {
     int resident;   /* the most programs loaded at a time; 0: as many as the engine takes */
     double seconds; /* after which a call has failed, and the device with it; compiling may take ten times as
                      * long; 0: never */
+    bool remember;  /* note programs in the user's index, and start from it (runtime/ane/index.h) */
 } AneOptions;
 
 MUST_USE Device *ane_device_open_as(const AneOptions *options, Error *err);

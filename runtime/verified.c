@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/arena.h"
+#include "base/cache.h"
 #include "base/file.h"
 
 bool verified_identity(Text *out, const char *path, const char *name, Error *err)
@@ -26,58 +26,35 @@ bool verified_identity(Text *out, const char *path, const char *name, Error *err
     return true;
 }
 
-/* The cache folder, malloc'ed; NULL where the user has no home. */
-static char *cache_dir(void)
+/* Where a package is remembered by its manifest; NULL where the user has no home. */
+static char *path_of(const char *manifest_sha256)
 {
-    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    Text t = {0};
-    if (xdg && *xdg == '/')
-        text_printf(&t, "%s/anec/verified", xdg);
-    else if (home && *home == '/')
-#if defined(__APPLE__)
-        text_printf(&t, "%s/Library/Caches/anec/verified", home);
-#else
-        text_printf(&t, "%s/.cache/anec/verified", home);
-#endif
-    return t.data;
-}
-
-static void make_parents(char *path)
-{
-    for (char *p = path + 1; *p; p++)
-        if (*p == '/') {
-            *p = 0;
-            mkdir(path, 0700);
-            *p = '/';
-        }
-    mkdir(path, 0700);
+    Text name = {0};
+    text_printf(&name, "verified/%s", manifest_sha256);
+    char *path = cache_path(text_cstr(&name));
+    text_free(&name);
+    return path;
 }
 
 bool verified_recall(const char *manifest_sha256, const Text *identities)
 {
-    char *dir = cache_dir();
-    if (!dir)
-        return false;
-    char *path = path_join(dir, manifest_sha256), *known = NULL;
+    char *path = path_of(manifest_sha256), *known = NULL;
     size_t size = 0;
     Error ignored;
-    bool same = file_read(path, 0, &known, &size, &ignored) && size == identities->size &&
+    bool same = path && file_read(path, 0, &known, &size, &ignored) && size == identities->size &&
                 memcmp(known, identities->data, size) == 0;
     free(known);
     free(path);
-    free(dir);
     return same;
 }
 
 void verified_remember(const char *manifest_sha256, const Text *identities)
 {
-    char *dir = cache_dir();
-    if (!dir)
+    char *path = path_of(manifest_sha256);
+    if (!path)
         return;
-    make_parents(dir);
-    char *path = path_join(dir, manifest_sha256);
+    cache_make_folder(path);
     Error ignored;
     (void)!file_write_atomic(path, identities->data, identities->size, &ignored);
     free(path);
-    free(dir);
 }

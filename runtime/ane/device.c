@@ -115,6 +115,14 @@ static void release(Kernel *kernel)
     free(k);
 }
 
+/* For people: the first weight file's name without folder and ending, which is the program's. */
+static const char *title_of(AneKernel *k, const AneSource *s)
+{
+    const char *path = s->files ? s->file[0].path : s->name, *slash = strrchr(path, '/');
+    const char *base = slash ? slash + 1 : path;
+    return arena_str(&k->arena, base, strcspn(base, "."));
+}
+
 static Kernel *compile(Device *device, const Func *f, const BlobResolver *blobs, Error *err)
 {
     AneDevice *d = (AneDevice *)device;
@@ -128,6 +136,7 @@ static Kernel *compile(Device *device, const Func *f, const BlobResolver *blobs,
         module_print(&mil, f->module);
         s.mil = text_cstr(&mil);
         s.mil_size = mil.size;
+        s.title = title_of(k, &s);
         k->program = ane_program_open(&d->engine, &s, err);
     }
     text_free(&mil);
@@ -180,8 +189,11 @@ Device *ane_device_open_as(const AneOptions *options, Error *err)
         .compile_limit = options->compiles, .load_limit = options->resident, .time_limit = options->seconds};
     d->base =
         (Device){"ane", "Apple Neural Engine, by the private framework", compile, run, release, close_device};
-    if (apple_open(&d->engine.apple, options->library, err))
+    if (apple_open(&d->engine.apple, options->library, err)) {
+        if (options->remember)
+            ane_engine_remember(&d->engine);
         return &d->base;
+    }
     free(d);
     return NULL;
 }

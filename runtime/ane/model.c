@@ -203,6 +203,20 @@ static bool make_compiled(AneModel *m, Error *err)
     return budget_compile(m->engine, err) && ask(m, &compile, err);
 }
 
+/* A program of the index that the system still keeps: it may load without the files, which are most of the
+ * work of a start. Whether it needs them no source tells: the long way is next. */
+static bool start_warm(AneModel *m, Error *err)
+{
+    AneEngine *e = m->engine;
+    if (!e->index || !index_find(e->index, e->build, m->identifier) || !ask(m, &exists, err) || !m->compiled)
+        return false;
+    budget_make_room(e, m);
+    budget_touch(m);
+    m->loaded = ask(m, &load, err);
+    e->loaded += m->loaded;
+    return m->loaded;
+}
+
 /* Once more after any failure. While the engine is busy, one program of ours after the other makes room, and
  * where there is none, pauses grow. */
 bool ane_load(AneModel *m, Error *err)
@@ -249,6 +263,27 @@ bool ane_evaluate(AneModel *m, Id request, Error *err)
 
 /* ---- life ---- */
 
+static bool start(AneModel *m, const AneSource *s, Error *err)
+{
+    return start_warm(m, err) || (!watch_is_stuck(m->engine->watch) && write_folder(m, s, err) &&
+                                  make_compiled(m, err) && ane_load(m, err));
+}
+
+/* Saved at once where it was compiled here: that was slow, and the process may end in any way. */
+static void remember(const AneModel *m, const AneSource *s)
+{
+    AneEngine *e = m->engine;
+    uint64_t bytes = s->mil_size;
+    for (int i = 0; i < s->files; i++)
+        bytes += s->file[i].size;
+    if (!e->index)
+        return;
+    index_note(e->index, e->build, m->identifier, s->title ? s->title : s->name, bytes);
+    Error ignored;
+    if (!m->compiled)
+        (void)!index_save(e->index, &ignored);
+}
+
 static void free_model(AneModel *m)
 {
     const Apple *a = &m->engine->apple;
@@ -273,9 +308,9 @@ AneModel *ane_model_open(AneEngine *e, const AneSource *s, Error *err)
     bool ok = make_model(m, s, err);
     if (ok)
         HASH_FIND_STR(e->model, m->identifier, known);
-    ok = ok && (known || (name_folder(m, err) && write_folder(m, s, err) && make_compiled(m, err) &&
-                          ane_load(m, err)));
+    ok = ok && (known || (name_folder(m, err) && start(m, s, err)));
     if (ok && !known) {
+        remember(m, s);
         HASH_ADD_STR(e->model, identifier, m);
         return m;
     }

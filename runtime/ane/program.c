@@ -139,8 +139,27 @@ bool ane_engine_is_stuck(const AneEngine *e)
     return watch_is_stuck(e->watch);
 }
 
+void ane_engine_remember(AneEngine *e)
+{
+    char chip[sizeof e->build];
+    ane_engine_name(e, chip, e->build, sizeof chip);
+    e->index = index_open();
+}
+
+static void purge(void *engine, const IndexEntry *entry)
+{
+    Error ignored;
+    (void)!ane_engine_purge(engine, entry->identifier, &ignored);
+}
+
 void ane_engine_close(AneEngine *e)
 {
+    Error ignored;
+    if (e->index) {
+        index_trim(e->index, e->build, purge, e);
+        (void)!index_save(e->index, &ignored);
+    }
+    index_close(e->index);
     watch_close(e->watch);
 }
 

@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "runtime/ane/foundation.h"
+#include "runtime/ane/index.h"
 #include "runtime/ane/watch.h"
 
 typedef struct AneProgram AneProgram;
@@ -23,6 +24,8 @@ typedef struct AneEngine {
     bool exhausted; /* a compilation was refused because of compile_limit */
     uint64_t clock; /* counts uses of programs */
     Watch *watch;
+    AneIndex *index; /* of what the system keeps compiled; NULL: it is neither used nor written */
+    char build[64];  /* of the system, where there is an index */
     AneModel *model; /* hash by identifier: two of one text would share a folder */
 } AneEngine;
 
@@ -36,6 +39,12 @@ void ane_compiles_forget(void);
 /* Whether a call did not come back in time: nothing runs any more, and what is open stays. */
 bool ane_engine_is_stuck(const AneEngine *e);
 void ane_engine_close(AneEngine *e); /* after its programs */
+
+/* From here on the engine's programs are noted in the user's index (index.h), and start from it. */
+void ane_engine_remember(AneEngine *e);
+/* Whether the system keeps this program compiled; forgetting it. Fails where the framework has no way. */
+MUST_USE bool ane_engine_keeps(AneEngine *e, const char *identifier, bool *keeps, Error *err);
+MUST_USE bool ane_engine_purge(AneEngine *e, const char *identifier, Error *err);
 
 /* A weight file, as its BLOBFILE constants call it. */
 typedef struct AneFile {
@@ -51,7 +60,8 @@ typedef struct AnePort {
 } AnePort;
 
 typedef struct AneSource {
-    const char *name; /* for messages */
+    const char *name;  /* for messages */
+    const char *title; /* of the whole text, for the index; NULL: the name */
     const char *mil;
     size_t mil_size;
     const AneFile *file;

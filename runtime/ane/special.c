@@ -182,6 +182,33 @@ bool ane_program_chain(AneProgram *p, Error *err)
     return ok;
 }
 
+/* ---- what the system keeps ---- */
+
+bool ane_engine_keeps(AneEngine *e, const char *identifier, bool *keeps, Error *err)
+{
+    const Apple *a = &e->apple;
+    void *pool = a->objc_autoreleasePoolPush();
+    Id client = has(a, SEND_client_keeps, "way to ask what it keeps", err) ? find_client(a, err) : NULL;
+    CF hash = cf_string(a, identifier);
+    *keeps = client && client_keeps(a, client, (Id)(uintptr_t)hash);
+    cf_release(a, hash);
+    a->objc_autoreleasePoolPop(pool);
+    return client;
+}
+
+bool ane_engine_purge(AneEngine *e, const char *identifier, Error *err)
+{
+    const Apple *a = &e->apple;
+    void *pool = a->objc_autoreleasePoolPush();
+    Id client = has(a, SEND_client_purge, "way to forget a program", err) ? find_client(a, err) : NULL;
+    CF hash = cf_string(a, identifier);
+    if (client)
+        client_purge(a, client, (Id)(uintptr_t)hash);
+    cf_release(a, hash);
+    a->objc_autoreleasePoolPop(pool);
+    return client;
+}
+
 /* ---- the engine ---- */
 
 static void name_of(const Apple *a, AneMethod m, Id (*ask)(const Apple *a, Id self), char *out, size_t size)

@@ -79,8 +79,9 @@ static bool model_exists(Id self, Sel selector)
 {
     if (standin_fails("exists"))
         return false;
-    self->compiled |= standin.known;
-    return standin.known;
+    bool known = standin.known || cache_keeps(self->text);
+    self->compiled |= known;
+    return known;
 }
 
 /* The files that the compiler reads must be there, whole. */
@@ -103,38 +104,6 @@ static bool folder_is_right(Id self)
     return true;
 }
 
-/* fp16, and rows of whole 64 bytes: what every chip takes; other rows where the script says so. */
-static bool shape_is_right(const Value *v)
-{
-    const Type *t = v->type;
-    int64_t unit = behaviour()->last_axis > 0 ? (int64_t)behaviour()->last_axis : 32;
-    return t->kind == TY_TENSOR && t->dtype == DT_FP16 && t->rank == 4 && t->dim[0] == 1 &&
-           (t->dim[3] % unit == 0 || behaviour()->padded_rows == FATE_IGNORED);
-}
-
-static bool func_is_right(const Func *f)
-{
-    for (int i = 0; i < f->params; i++)
-        if (!shape_is_right(f->param[i]))
-            return false;
-    for (int i = 0; i < f->outputs; i++)
-        if (!shape_is_right(f->output[i]))
-            return false;
-    return f->params > 0 && f->outputs > 0;
-}
-
-/* Several functions are procedures; a single one is called main. */
-static bool module_is_right(const Module *m)
-{
-    double most = behaviour()->functions;
-    if ((most > 0 && m->funcs > most) || (m->funcs == 1 && strcmp(m->func[0]->name, "main") != 0))
-        return false;
-    for (int i = 0; i < m->funcs; i++)
-        if (!func_is_right(m->func[i]) || behaviour_objection(m->func[i]))
-            return false;
-    return true;
-}
-
 static bool parse(Id self)
 {
     Id mil = self->item[0];
@@ -153,7 +122,7 @@ static bool parse(Id self)
     apple_hold(self, keeper);
     apple_release(keeper);
     self->func = funcs ? self->module->func[0] : NULL;
-    return funcs && module_is_right(self->module);
+    return funcs && behaviour_takes(self->module);
 }
 
 static bool options_are_right(unsigned qos, Id options)
@@ -178,6 +147,7 @@ static bool model_compile(Id self, Sel selector, unsigned qos, Id options, Id *e
     if (!parse(self))
         return give_error(error, "InvalidMILProgram");
     self->compiled = true;
+    cache_keep(self->text);
     return true;
 }
 
@@ -293,6 +263,8 @@ static bool model_load(Id self, Sel selector, unsigned qos, Id options, Id *erro
         return give_error(error, NULL);
     if (standin.room && standin.loaded >= standin.room)
         return give_error(error, "ANEProgramCreate() Failed with status=0x5 : no resources");
+    if (behaviour()->bare_load == FATE_REFUSED && !folder_is_right(self))
+        return give_error(error, "ANEProgramCreate() Failed: no files");
     if (!self->func && !parse(self)) /* the system knew it */
         return give_error(error, "InvalidMILProgram");
     bool again = self->kernels;
@@ -642,6 +614,8 @@ static const MethodDouble methods[] = {
     {'-', "_ANEInMemoryModel", "model", "@16@0:8", IMP(client_model)},
     {'-', "_ANEInMemoryModel", "setPerfStatsMask:", "v20@0:8I16", IMP(client_set_mask)},
     {'+', "_ANEClient", "sharedConnection", "@16@0:8", IMP(client_shared)},
+    {'-', "_ANEClient", "compiledModelExistsMatchingHash:", "B24@0:8@16", IMP(client_keeps)},
+    {'-', "_ANEClient", "purgeCompiledModelMatchingHash:", "v24@0:8@16", IMP(client_purge)},
     {'-', "_ANEClient", "beginRealTimeTask", "B16@0:8", IMP(client_begin)},
     {'-', "_ANEClient", "endRealTimeTask", "B16@0:8", IMP(client_end)},
     {'-', "_ANEClient", "evaluateRealTimeWithModel:options:request:error:", "B48@0:8@16@24@32^@40",

@@ -61,6 +61,7 @@ static const struct Key {
     {"sdpa_mask", FATE, offsetof(Behaviour, sdpa_mask)},
     {"swap_file", FATE, offsetof(Behaviour, swap_file)},
     {"weights_buffer", FATE, offsetof(Behaviour, weights_buffer)},
+    {"bare_load", FATE, offsetof(Behaviour, bare_load)},
     {"chaining", FATE, offsetof(Behaviour, chaining)},
     {"real_time", FATE, offsetof(Behaviour, real_time)},
     {"statistics", FATE, offsetof(Behaviour, statistics)},
@@ -151,6 +152,8 @@ static void set_line(const char *key, const char *value, int line)
         it.chip = value;
     else if (strcmp(key, "build") == 0)
         it.build = value;
+    else if (strcmp(key, "cache") == 0)
+        it.cache = value;
     else if (strcmp(key, "clock") == 0)
         it.real_clock = one_of(value, "real", "simulated", line);
     else if (strcmp(key, "names") == 0)
@@ -392,4 +395,38 @@ void behaviour_forget(Func *f)
     for (Op *op = f->first; op && behaviour()->sdpa_mask == FATE_IGNORED; op = op->next)
         if (op->code == OP_SCALED_DOT_PRODUCT_ATTENTION)
             op_set(op, "attn_mask", NULL);
+}
+
+/* ---- what is compiled at all ---- */
+
+/* fp16, and rows of whole 64 bytes: what every chip takes; other rows where the script says so. */
+static bool shape_is_right(const Value *v)
+{
+    const Type *t = v->type;
+    int64_t unit = behaviour()->last_axis > 0 ? (int64_t)behaviour()->last_axis : 32;
+    return t->kind == TY_TENSOR && t->dtype == DT_FP16 && t->rank == 4 && t->dim[0] == 1 &&
+           (t->dim[3] % unit == 0 || behaviour()->padded_rows == FATE_IGNORED);
+}
+
+static bool func_is_right(const Func *f)
+{
+    for (int i = 0; i < f->params; i++)
+        if (!shape_is_right(f->param[i]))
+            return false;
+    for (int i = 0; i < f->outputs; i++)
+        if (!shape_is_right(f->output[i]))
+            return false;
+    return f->params > 0 && f->outputs > 0;
+}
+
+/* Several functions are procedures; a single one is called main. */
+bool behaviour_takes(const Module *m)
+{
+    double most = behaviour()->functions;
+    if ((most > 0 && m->funcs > most) || (m->funcs == 1 && strcmp(m->func[0]->name, "main") != 0))
+        return false;
+    for (int i = 0; i < m->funcs; i++)
+        if (!func_is_right(m->func[i]) || behaviour_objection(m->func[i]))
+            return false;
+    return true;
 }

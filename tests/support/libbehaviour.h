@@ -12,6 +12,7 @@ typedef enum Fate { FATE_WORKS, FATE_IGNORED, FATE_REFUSED, FATE_MISSING } Fate;
 typedef struct Behaviour {
     bool scripted, real_clock, named;
     const char *chip, *build;
+    const char *cache; /* a folder, for the system's; NULL: it keeps nothing */
     /* costs; 0: none */
     double dispatch_us, real_time_us, compile_ms, load_ms, conv_tflops, matmul_tflops, int8_tops, sram_bytes,
         sram_gbs, weight_gbs, activation_gbs, jitter_percent, slow_qos, slow_factor, execute_flops,
@@ -19,8 +20,8 @@ typedef struct Behaviour {
     /* limits; 0: none */
     double inputs, outputs, right_outputs, last_axis, surface_bytes, axis, channels, conv_outputs,
         conv_blocks, functions, blobs, blob_files, compiles, resident, qos_least, qos_most;
-    Fate padded_rows, small_surface, unequal_surfaces, sdpa_mask, swap_file, weights_buffer, chaining,
-        real_time, statistics;
+    Fate padded_rows, small_surface, unequal_surfaces, sdpa_mask, swap_file, weights_buffer, bare_load,
+        chaining, real_time, statistics;
     bool refused_type[DT_COUNT];
     ProfileOp op[OP_COUNT];  /* UNLISTED: works; FAILS: refused; DISPUTED: wrong numbers */
     const Profile *numerics; /* NULL: the CPU device's */
@@ -35,6 +36,8 @@ const Behaviour *behaviour(void);
 uint64_t behaviour_now(void);
 void behaviour_pass(double us);
 
+/* Whether the compiler takes these functions: their inputs and outputs, their number, and what is in them. */
+bool behaviour_takes(const Module *m);
 /* Why this program is not compiled; NULL: it is. */
 const char *behaviour_objection(const Func *f);
 /* Whether its numbers are wrong. */

@@ -3,8 +3,11 @@
 
 #ifndef __APPLE__
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "tests/support/libbehaviour.h"
 
 static int real_time_tasks;
@@ -15,6 +18,42 @@ bool client_lacks(const char *class_name, const char *selector)
     return (b->real_time == FATE_MISSING && strstr(selector, "RealTime")) ||
            (b->statistics == FATE_MISSING && strcmp(class_name, "_ANEPerformanceStats") == 0) ||
            (b->chaining == FATE_MISSING && strcmp(class_name, "_ANEChainingRequest") == 0);
+}
+
+static char *cache_file(const char *identifier)
+{
+    return behaviour()->cache ? path_join(behaviour()->cache, identifier) : NULL;
+}
+
+bool cache_keeps(const char *identifier)
+{
+    char *path = cache_file(identifier);
+    bool keeps = path && file_exists(path);
+    free(path);
+    return keeps;
+}
+
+void cache_keep(const char *identifier)
+{
+    Error err;
+    char *path = cache_file(identifier);
+    if (path && !file_write_atomic(path, "", 0, &err))
+        standin_complain("%s", err.text);
+    free(path);
+}
+
+bool client_keeps(Id self, Sel selector, Id hash)
+{
+    return apple_is_kind(hash, STRING, "compiledModelExistsMatchingHash:") && cache_keeps(hash->text);
+}
+
+void client_purge(Id self, Sel selector, Id hash)
+{
+    char *path =
+        apple_is_kind(hash, STRING, "purgeCompiledModelMatchingHash:") ? cache_file(hash->text) : NULL;
+    if (path)
+        unlink(path);
+    free(path);
 }
 
 Id client_model(Id self, Sel selector)

@@ -13,6 +13,11 @@ bool client_lacks(const char *class_name, const char *selector);
 
 Id client_model(Id self, Sel selector);
 void client_set_mask(Id self, Sel selector, unsigned mask);
+/* The system's cache, as the script has it. */
+bool cache_keeps(const char *identifier);
+void cache_keep(const char *identifier);
+bool client_keeps(Id self, Sel selector, Id hash);
+void client_purge(Id self, Sel selector, Id hash);
 Id client_shared(Id self, Sel selector);
 bool client_begin(Id self, Sel selector);
 bool client_end(Id self, Sel selector);

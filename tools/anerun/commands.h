@@ -7,6 +7,8 @@
 /* anerun PACKAGE ...: what is done where the first word is no command. */
 int anerun_write(int argc, char **argv);
 
+int anerun_cache(int argc, char **argv); /* what is kept between runs */
+
 int anerun_doctor(int argc, char **argv); /* what this machine has, and whether it computes right */
 
 int anerun_run(int argc, char **argv); /* any MIL program, on arrays from files */

@@ -156,7 +156,9 @@ static bool examine(Text *t, Package *p, Device *cpu)
         text_puts(t, "\nself-test of the Neural Engine: not run, there is none that can be used\n");
         return fine;
     }
-    EngineOptions options = {opt.framework, p ? package_manifest(p)->plan.profile : NULL, opt.seconds};
+    EngineOptions options = {.framework = opt.framework,
+                             .profile = p ? package_manifest(p)->plan.profile : NULL,
+                             .seconds = opt.seconds};
     Device *ane = engine_open(&options, &err);
     if (!ane) {
         text_printf(t, "FAIL %s\n", err.text);

@@ -18,7 +18,8 @@ Device *engine_open(const EngineOptions *options, Error *err)
     AneOptions ane = {.library = options->framework,
                       .compiles = p ? whole(p->compiles) : 0,
                       .resident = p ? whole(p->resident) : 0,
-                      .seconds = options->seconds};
+                      .seconds = options->seconds,
+                      .remember = options->remember};
     arena_free(&a);
     return ane_device_open_as(&ane, err);
 }

@@ -5,6 +5,7 @@
 #include "tools/anerun/commands.h"
 
 static const Command commands[] = {
+    {"cache", "what is kept between runs: list it, clear it", anerun_cache},
     {"doctor", "what this machine has, whether it computes right", anerun_doctor},
     {"run", "run any MIL program on .npy arrays", anerun_run},
 };
@@ -18,7 +19,7 @@ void commands_help(void)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
-    if (argc > 1 && strcmp(argv[1], "--doctor") == 0)
+    if (argc > 1 && (strcmp(argv[1], "--doctor") == 0 || strcmp(argv[1], "--cache") == 0))
         argv[1] += 2; /* both spellings are the command */
     const Command *c = argc > 1 ? command_find(commands, COMMANDS, argv[1]) : NULL;
     return c ? command_run(c, "anerun", argc, argv) : anerun_write(argc, argv);

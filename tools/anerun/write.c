@@ -491,7 +491,10 @@ static bool models_engine(void)
  * CPU takes its place. */
 static bool open_ane(Device **ane, const Package *package, Error *err)
 {
-    EngineOptions options = {opt.framework, package_manifest(package)->plan.profile, opt.seconds};
+    EngineOptions options = {.framework = opt.framework,
+                             .profile = package_manifest(package)->plan.profile,
+                             .seconds = opt.seconds,
+                             .remember = true};
     *ane = NULL;
     if (strcmp(opt.device, "cpu") == 0 || models_engine())
         return true;
