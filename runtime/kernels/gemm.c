@@ -1,8 +1,9 @@
 /* Products of matrices. B is packed once for up to `width` columns, by all threads; then each thread
- * takes its rows of C (or its columns, where that divides better), packs A in blocks of ROWS x DEPTH
- * that stay in its second level cache, and runs the register block over them. A panel of B (DEPTH x nr)
- * stays in the first level cache meanwhile. The order of the sum over k is the same for every element of
- * C, wherever it is computed. */
+ * takes its rows of C (or its columns, where that divides better). It packs A a panel (mr x DEPTH) at a time,
+ * which stays in the first level cache while the register block runs over all panels of B, and A
+ * is read from memory between products and not in bursts. ROWS rows of C, whose sums grow by a chunk of
+ * DEPTH after another, and a chunk of B stay in the second level cache. The order of the sum over k is
+ * the same for every element of C, wherever it is computed. */
 #include <string.h>
 
 #include "runtime/kernels/compute.h"
@@ -29,7 +30,7 @@ typedef struct Product {
     bool split_columns;     /* among the threads, instead of rows */
     size_t width;           /* columns of B that are packed at once: a multiple of nr */
     size_t column, columns; /* those that are packed now */
-    float *packed_a;        /* one block a thread */
+    float *packed_a;        /* one panel a thread */
     float *packed_b;        /* [chunk of DEPTH][panel][its depth, in whole groups][nb] */
 } Product;
 
@@ -38,9 +39,9 @@ static size_t block_rows(const Kernels *k)
     return ROWS / (size_t)k->mr * (size_t)k->mr;
 }
 
-static size_t block_room(const Kernels *k)
+static size_t panel_room(const Kernels *k)
 {
-    return block_rows(k) * DEPTH;
+    return (size_t)k->mr * DEPTH;
 }
 
 static size_t packed_width(const Kernels *k, size_t n, size_t depth)
@@ -54,7 +55,7 @@ static size_t packed_width(const Kernels *k, size_t n, size_t depth)
 
 static size_t room_with(const Compute *c, const Kernels *k, size_t n, size_t depth)
 {
-    return block_room(k) * (size_t)pool_threads(c->pool) +
+    return panel_room(k) * (size_t)pool_threads(c->pool) +
            packed_width(k, n, depth) / (size_t)k->nr * round_up(depth, GROUP) * (size_t)k->nb;
 }
 
@@ -151,19 +152,8 @@ void compute_tile(const Kernels *k, size_t depth, const float *a, const float *b
 /* Where a thread works: rows [row, row_end) of C, columns [column, column_end) of those that are packed. */
 typedef struct Part {
     size_t row, row_end, column, column_end;
-    float *block;
+    float *panel; /* of A */
 } Part;
-
-/* Asks for the shares i to i + step of `count` of a panel of B, to the second level cache. */
-static void fetch_part(const float *panel, size_t size, size_t i, size_t step, size_t count)
-{
-#if defined(__GNUC__)
-    for (size_t at = size * i / count; at < least(size, size * (i + step) / count); at += 16)
-        __builtin_prefetch(panel + at, 0, 2);
-#else
-    (void)panel, (void)size, (void)i, (void)step, (void)count;
-#endif
-}
 
 /* C (+)= A . B for one block of rows and one chunk of k. */
 static void multiply_block(const Product *g, const Part *part, size_t i0, size_t m, size_t p,
@@ -171,17 +161,15 @@ static void multiply_block(const Product *g, const Part *part, size_t i0, size_t
 {
     const Kernels *k = g->kernels;
     size_t mr = (size_t)k->mr, nr = (size_t)k->nr, depth = least(DEPTH, g->k - p),
-           padded = round_up(depth, GROUP);
+           padded = round_up(depth, GROUP), step = padded * (size_t)k->nb;
     bool load = p > 0 || g->accumulate;
-    for (size_t i = 0; i < m; i += mr)
-        pack_panel_a(g, part->block + i * padded, i0 + i, least(mr, m - i), p, depth);
-    for (size_t j = part->column; j < part->column_end; j += nr) {
-        const float *b = packed_row(g, p, j);
-        for (size_t i = 0; i < m; i += mr) {
-            if (j + nr < part->column_end)
-                fetch_part(packed_row(g, p, j + nr), padded * (size_t)k->nb, i, mr, m);
+    const float *first = packed_row(g, p, part->column);
+    for (size_t i = 0; i < m; i += mr) {
+        const float *b = first;
+        pack_panel_a(g, part->panel, i0 + i, least(mr, m - i), p, depth);
+        for (size_t j = part->column; j < part->column_end; j += nr, b += step) {
             float *c = g->c + (i0 + i) * g->ldc + g->column + j;
-            compute_tile(k, depth, part->block + i * padded, b, c, g->ldc, p == 0 ? bias + i : NULL, load,
+            compute_tile(k, depth, part->panel, b, c, g->ldc, p == 0 ? bias + i : NULL, load,
                          least(mr, m - i), least(nr, part->column_end - j));
         }
     }
@@ -203,7 +191,7 @@ static void multiply(void *ctx, int index, int count)
 {
     const Product *g = ctx;
     const Kernels *k = g->kernels;
-    Part part = {0, g->m, 0, g->columns, g->packed_a + (size_t)index * block_room(k)};
+    Part part = {0, g->m, 0, g->columns, g->packed_a + (size_t)index * panel_room(k)};
     if (g->split_columns)
         pool_range(g->columns, (size_t)k->nr, index, count, &part.column, &part.column_end);
     else
@@ -239,7 +227,7 @@ static void product(Compute *c, Product *g)
     compute_reserve(c, compute_gemm_room(c, g->m, g->n, g->k));
     size_t threads = (size_t)pool_threads(c->pool);
     g->packed_a = c->work;
-    g->packed_b = c->work + block_room(k) * threads;
+    g->packed_b = c->work + panel_room(k) * threads;
     g->width = packed_width(k, g->n, g->k);
     for (g->column = 0; g->column < g->n; g->column += g->width) {
         g->columns = least(g->width, g->n - g->column);
