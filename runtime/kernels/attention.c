@@ -133,7 +133,7 @@ static void weigh_values(const Run *r, const float *panels, const float *scores,
     for (size_t key = 0; key < keys; key += DEPTH)
         for (size_t i = 0; i < r->p->d; i += mr)
             k->tile(least(DEPTH, keys - key), panels + i / mr * panel + key * mr, scores + key * nr,
-                    out + i * nr, nr, NULL, key > 0);
+                    out + i * nr, nr, NULL, key > 0, NULL);
 }
 
 static void query_block(const Run *r, float *scratch, size_t head, size_t q)
@@ -147,7 +147,7 @@ static void query_block(const Run *r, float *scratch, size_t head, size_t q)
     float *sums = mask + z->mask;
     k->pack_columns(query, p->q + head * p->d * p->ldq + q, p->ldq, p->d, nq);
     for (size_t i = 0; i < keys; i += mr)
-        k->tile(p->d, panels + i * round_up(p->d, GROUP), query, scores + i * nr, nr, NULL, false);
+        k->tile(p->d, panels + i * round_up(p->d, GROUP), query, scores + i * nr, nr, NULL, false, NULL);
     if (p->mask.data)
         add_mask(r, scores, mask, keys, q, nq);
     if (p->causal)

@@ -25,6 +25,16 @@ static inline void fetch_soon(const void *data, size_t n)
 #endif
 }
 
+/* Asks for the next of these rows. */
+static inline void fetch_row(Ahead *a)
+{
+    if (a->rows == 0)
+        return;
+    fetch_soon(a->first, a->bytes);
+    a->first += a->stride;
+    a->rows--;
+}
+
 static inline size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -46,7 +56,7 @@ static inline void operand_floats(const Kernels *k, Operand o, size_t at, size_t
 
 /* Runs the register block on a part of C, which may be smaller than it: m <= mr rows, n <= nr columns. */
 void compute_tile(const Kernels *k, size_t depth, const float *a, const float *b, float *c, size_t ldc,
-                  const float *bias, bool load, size_t m, size_t n);
+                  const float *bias, bool load, size_t m, size_t n, const Ahead *ahead);
 
 /* Packs the first min(m, mr) rows of the transpose of X[depth,m] as a panel of A; rows that are missing
  * become 0. */

@@ -133,18 +133,18 @@ static void pack_panel_a(const Product *g, float *to, size_t i, size_t m, size_t
 /* ---- multiplying ---- */
 
 void compute_tile(const Kernels *k, size_t depth, const float *a, const float *b, float *c, size_t ldc,
-                  const float *bias, bool load, size_t m, size_t n)
+                  const float *bias, bool load, size_t m, size_t n, const Ahead *ahead)
 {
     size_t mr = (size_t)k->mr, nr = (size_t)k->nr;
     bool half = n <= nr / 2;
     if (m == mr && (n == nr || n == nr / 2)) {
-        (half ? k->tile_half : k->tile)(depth, a, b, c, ldc, bias, load);
+        (half ? k->tile_half : k->tile)(depth, a, b, c, ldc, bias, load, ahead);
         return;
     }
     _Alignas(64) float whole[1024] = {0};
     for (size_t i = 0; load && i < m; i++)
         memcpy(whole + i * nr, c + i * ldc, n * sizeof *c);
-    (half ? k->tile_half : k->tile)(depth, a, b, whole, nr, bias, load);
+    (half ? k->tile_half : k->tile)(depth, a, b, whole, nr, bias, load, ahead);
     for (size_t i = 0; i < m; i++)
         memcpy(c + i * ldc, whole + i * nr, n * sizeof *c);
 }
@@ -154,6 +154,22 @@ typedef struct Part {
     size_t row, row_end, column, column_end;
     float *panel; /* of A */
 } Part;
+
+/* What is packed behind the panel at row i and column p of A, in the block of rows [i0, end). */
+static Ahead next_panel(const Product *g, const Part *part, size_t i, size_t i0, size_t end, size_t p)
+{
+    size_t size = g->a.half ? sizeof(uint16_t) : sizeof(float), mr = (size_t)g->kernels->mr;
+    i += mr;
+    if (i >= end) {
+        p += DEPTH;
+        i = p < g->k ? i0 : end;
+        p = p < g->k ? p : 0;
+    }
+    if (g->a_transposed || i >= part->row_end)
+        return (Ahead){.rows = 0};
+    return (Ahead){(const char *)g->a.data + (i * g->lda + p) * size, g->lda * size,
+                   least(mr, part->row_end - i), least(DEPTH, g->k - p) * size};
+}
 
 /* C (+)= A . B for one block of rows and one chunk of k. */
 static void multiply_block(const Product *g, const Part *part, size_t i0, size_t m, size_t p,
@@ -166,11 +182,13 @@ static void multiply_block(const Product *g, const Part *part, size_t i0, size_t
     const float *first = packed_row(g, p, part->column);
     for (size_t i = 0; i < m; i += mr) {
         const float *b = first;
+        Ahead ahead = next_panel(g, part, i0 + i, i0, i0 + m, p);
         pack_panel_a(g, part->panel, i0 + i, least(mr, m - i), p, depth);
         for (size_t j = part->column; j < part->column_end; j += nr, b += step) {
             float *c = g->c + (i0 + i) * g->ldc + g->column + j;
             compute_tile(k, depth, part->panel, b, c, g->ldc, p == 0 ? bias + i : NULL, load,
-                         least(mr, m - i), least(nr, part->column_end - j));
+                         least(mr, m - i), least(nr, part->column_end - j),
+                         j == part->column ? &ahead : NULL);
         }
     }
 }

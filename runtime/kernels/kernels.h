@@ -42,6 +42,12 @@ typedef enum MapOp {
     MAP_COUNT
 } MapOp;
 
+/* Rows of memory that will be read next. */
+typedef struct Ahead {
+    const char *first;
+    size_t stride, rows, bytes; /* rows are `stride` apart, of `bytes` each */
+} Ahead;
+
 typedef struct Kernels {
     KernelLevel level;
 
@@ -89,12 +95,13 @@ typedef struct Kernels {
      * tile_half. A is packed [ceil(k/16)][mr][16] (16 successive k of a row side by side), B is packed
      * [k][nr], both aligned to 64 bytes. To it are added the old contents of C if `load`, and bias[mr]
      * per row (NULL: none). A level may pack otherwise, in whole groups of 32 k: A in mr floats for each k,
-     * B in nb, which is nr elsewhere. */
+     * B in nb, which is nr elsewhere. Meanwhile `ahead` (NULL: nothing) is asked for, as far as there is time
+     * for it. */
     int mr, nr, nb;
-    void (*tile)(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias,
-                 bool load);
+    void (*tile)(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias, bool load,
+                 const Ahead *ahead);
     void (*tile_half)(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias,
-                      bool load);
+                      bool load, const Ahead *ahead);
     /* Packs m <= mr rows of W[m,k] as A; rows that are missing become 0. */
     void (*pack_f16)(float *a, const uint16_t *w, size_t ldw, size_t m, size_t k);
     void (*pack_f32)(float *a, const float *w, size_t ldw, size_t m, size_t k);

@@ -221,13 +221,13 @@ static void tile(size_t k, const float *a, const float *b, float *c, size_t ldc,
 }
 
 static void ref_tile(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias,
-                     bool load)
+                     bool load, const Ahead *ahead)
 {
     tile(k, a, b, c, ldc, bias, load, NR);
 }
 
 static void ref_tile_half(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias,
-                          bool load)
+                          bool load, const Ahead *ahead)
 {
     tile(k, a, b, c, ldc, bias, load, NR / 2);
 }

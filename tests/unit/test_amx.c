@@ -46,9 +46,9 @@ static void test_tile_work(const Kernels *k)
     static _Alignas(64) float left[32 * 256], right[48 * 256], c[32 * 32];
     amx_work();
     tiles->enter();
-    tiles->tile(256, left, right, c, 32, NULL, false);
+    tiles->tile(256, left, right, c, 32, NULL, false, NULL);
     AmxWork whole = amx_work();
-    tiles->tile_half(256, left, right, c, 32, NULL, false);
+    tiles->tile_half(256, left, right, c, 32, NULL, false, NULL);
     AmxWork half = amx_work();
     tiles->leave();
     CHECK(whole.dots == 8 * 20 && whole.loads == 8 * 12);
