@@ -124,6 +124,9 @@ void manifest_print(Text *out, const Plan *plan, const ManifestFile *files, int 
     json_object_set_new(j, "generator", json_string("anec " ANEC_VERSION));
     json_object_set_new(j, "model", model(&plan->model));
     json_object_set_new(j, "profile", json_string(plan->profile));
+    json_object_set_new(j, "limits",
+                        json_pack("{s:I, s:I}", "compiles", (json_int_t)plan->compiles, "resident",
+                                  (json_int_t)plan->resident));
     json_object_set_new(j, "tokenizer", tokenizer);
     json_object_set_new(j, "states", states(plan));
     json_object_set_new(j, "programs", programs(plan));

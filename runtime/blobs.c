@@ -72,22 +72,40 @@ static bool map_file(Blobs *b, const char *path, FileMap *map, Error *err)
     return ok;
 }
 
-bool blobs_find(void *blobs, const char *path, uint64_t offset, DType dtype, int64_t elements,
-                const void **data, Error *err)
+/* The file's mapping, made when it is first asked for. */
+static const FileMap *find_map(Blobs *b, const char *path, Error *err)
 {
-    Blobs *b = blobs;
-    const uint8_t *bytes;
     int i = 0;
     while (i < b->files && strcmp(b->file[i].path, path) != 0)
         i++;
     if (i == b->files) {
         Mapped m = {0};
         if (!map_file(b, path, &m.map, err))
-            return false;
+            return NULL;
         m.path = arena_str(&b->arena, path, strlen(path));
         arena_push(&b->arena, b->file, b->files, b->cap, m);
     }
-    if (!blob_find(&b->file[i].map, offset, dtype, elements, &bytes, err))
+    return &b->file[i].map;
+}
+
+bool blobs_file(void *blobs, const char *path, const void **data, size_t *size, Error *err)
+{
+    const FileMap *map = find_map(blobs, path, err);
+    if (!map)
+        return false;
+    *data = map->data;
+    *size = map->size;
+    return true;
+}
+
+bool blobs_find(void *blobs, const char *path, uint64_t offset, DType dtype, int64_t elements,
+                const void **data, Error *err)
+{
+    const uint8_t *bytes;
+    const FileMap *map = find_map(blobs, path, err);
+    if (!map)
+        return false;
+    if (!blob_find(map, offset, dtype, elements, &bytes, err))
         return error_prefix(err, "%s", path);
     *data = bytes;
     return true;

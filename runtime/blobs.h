@@ -13,6 +13,8 @@ Blobs *blobs_open_folder(const char *folder);
 /* BlobResolver.find; context is a Blobs. Payloads stay mapped until blobs_close. */
 bool blobs_find(void *blobs, const char *path, uint64_t offset, DType dtype, int64_t elements,
                 const void **data, Error *err);
+/* BlobResolver.file; the same. */
+bool blobs_file(void *blobs, const char *path, const void **data, size_t *size, Error *err);
 void blobs_close(Blobs *b); /* NULL is allowed */
 
 #endif

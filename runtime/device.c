@@ -15,6 +15,15 @@ void trace_element(TraceStep *s, double element)
     s->seen = true;
 }
 
+void trace_program(const Trace *trace, const Kernel *k, int inputs, double seconds)
+{
+    const Port *first = &k->port[inputs];
+    TraceStep step = {.name = first->name, .kind = "ane program", .type = first->type, .seconds = seconds};
+    for (int i = 0; i < k->ports; i++)
+        step.bytes += (double)k->port[i].bytes;
+    trace->step(trace->context, &step);
+}
+
 Kernel *device_compile(Device *d, const Func *f, const BlobResolver *blobs, Error *err)
 {
     return d->compile(d, f, blobs, err);

@@ -37,6 +37,8 @@ typedef struct BlobResolver {
     bool (*find)(void *context, const char *path, uint64_t offset, DType dtype, int64_t elements,
                  const void **data, Error *err);
     void *context;
+    const char
+        *folder; /* what "@model_path/" stands for, where files lie below it as they are named; else NULL */
     /* The whole file, as `find` names it; the same lifetime. Only devices that hand files on need it. */
     bool (*file)(void *context, const char *path, const void **data, size_t *size, Error *err);
 } BlobResolver;
@@ -80,6 +82,9 @@ typedef struct Trace {
                                                                      * for the engine; NULL: not told */
     void *context;
 } Trace;
+
+/* Tells of a whole program as one step, named after its first output; its ports are inputs, then outputs. */
+void trace_program(const Trace *trace, const Kernel *k, int inputs, double seconds);
 
 /* Every kernel begins with this. */
 struct Kernel {
@@ -136,9 +141,18 @@ typedef struct AneOptions {
     int resident;   /* the most programs loaded at a time; 0: as many as the engine takes */
     double seconds; /* after which a call has failed, and the device with it; compiling may take ten times as
                      * long; 0: never */
-    bool remember;  /* note programs in the user's index, and start from it (runtime/ane/index.h) */
+    /* The words that start a worker (runtime/remote/remote.h), which takes the programs that this process may
+     * not compile any more; must outlive the device. NULL: these are errors. */
+    const char *const *worker;
+    bool remember; /* note programs in the user's index, and start from it (runtime/ane/index.h) */
 } AneOptions;
 
 MUST_USE Device *ane_device_open_as(const AneOptions *options, Error *err);
+
+/* Whether the last program was refused because this process may compile no more. */
+bool ane_device_is_spent(const Device *ane);
+
+/* How many processes run programs of this device: 1, and one more for each worker. */
+int ane_device_processes(const Device *ane);
 
 #endif

@@ -367,6 +367,11 @@ static void read_root(Reader *r, json_t *root)
     if (r->failed)
         return;
     r->m->plan.profile = get_text(r, root, "profile");
+    json_t *limits = json_object_get(root, "limits"); /* older packages have none */
+    if (limits) {
+        r->m->plan.compiles = get_int(r, limits, "compiles", 0, INT64_MAX);
+        r->m->plan.resident = get_int(r, limits, "resident", 0, INT64_MAX);
+    }
     read_files(r, root);
     read_model(r, root);
     read_states(r, root);

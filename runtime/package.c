@@ -23,6 +23,11 @@ const Manifest *package_manifest(const Package *p)
     return &p->manifest;
 }
 
+const char *package_folder(const Package *p)
+{
+    return p->dir;
+}
+
 /* ---- opening ---- */
 
 /* manifest.sha256 guards the manifest: "HEX  manifest.json\n". */

@@ -26,6 +26,9 @@ MUST_USE bool package_extra(Package *p, const char *name, const char **data, siz
 /* The function of a program; its file is read, parsed and verified at the first call. */
 MUST_USE const Func *package_function(Package *p, const Program *program, const char *function, Error *err);
 
+/* The folder that BLOBFILEs call @model_path, as it was named to package_open. */
+const char *package_folder(const Package *p);
+
 /* The payload behind BLOBFILE(path, offset) with `elements` elements of `dtype`; mapped, valid until
  * package_close. */
 /* A BlobResolver's `file`. */

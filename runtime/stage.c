@@ -175,7 +175,8 @@ static bool make_step(Stage *s, Package *package, Device *cpu, Device *ane, int 
 {
     const Step *step = &s->entry->step[i];
     Bound *b = &s->bound[i];
-    BlobResolver blobs = {package_blob, package, package_file};
+    BlobResolver blobs = {
+        .find = package_blob, .context = package, .file = package_file, .folder = package_folder(package)};
     const Func *f = package_function(package, step->program, step->function, err);
     Device *device = ane && step->program->place == PLACE_ANE ? ane : cpu;
     b->kernel = f ? device_compile(device, f, &blobs, err) : NULL;

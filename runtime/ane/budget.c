@@ -29,6 +29,16 @@ bool budget_compile(AneEngine *e, Error *err)
     return true;
 }
 
+void budget_doubt(AneEngine *e)
+{
+    e->exhausted = e->compiles > 1;
+}
+
+void budget_learn(AneEngine *e)
+{
+    e->compile_limit = e->compiles;
+}
+
 void budget_touch(AneModel *m)
 {
     m->used = ++m->engine->clock;

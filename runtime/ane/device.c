@@ -7,12 +7,18 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "ir/type.h"
-#include "runtime/ane/program.h"
+#include "runtime/ane/budget.h"
 #include "runtime/device.h"
+#include "runtime/remote/remote.h"
+
+enum { MOST_WORKERS = 16 };
 
 typedef struct AneDevice {
     Device base;
     AneEngine engine;
+    AneOptions options;
+    int workers;
+    Device *worker[MOST_WORKERS]; /* for what this process may not compile any more */
 } AneDevice;
 
 typedef struct AneKernel {
@@ -105,8 +111,6 @@ static bool take_ports(AneKernel *k, AneSource *s, const Func *f, Error *err)
     return true;
 }
 
-/* ---- the device ---- */
-
 static void release(Kernel *kernel)
 {
     AneKernel *k = (AneKernel *)kernel;
@@ -114,6 +118,40 @@ static void release(Kernel *kernel)
     arena_free(&k->arena);
     free(k);
 }
+
+/* ---- beyond the budget ---- */
+
+/* The engine's room is not divided by process: each new one takes half of what this one had. */
+static bool open_worker(AneDevice *d, Error *err)
+{
+    AneEngine *e = &d->engine;
+    AneOptions o = d->options;
+    if (d->workers == MOST_WORKERS)
+        return error_set(err, "%d processes have compiled all that they may", MOST_WORKERS + 1);
+    o.resident = e->load_limit > 1 ? e->load_limit / 2 : e->load_limit;
+    if (e->load_limit > 1)
+        e->load_limit -= o.resident;
+    budget_make_room(e, NULL);
+    Device *worker = remote_device_open(d->options.worker, &o, err);
+    if (worker)
+        d->worker[d->workers++] = worker;
+    return worker;
+}
+
+/* In the newest worker, or where that is spent too, in a new one. */
+static Kernel *compile_elsewhere(AneDevice *d, const Func *f, const BlobResolver *blobs, Error *err)
+{
+    for (;;) {
+        Device *newest = d->workers ? d->worker[d->workers - 1] : NULL;
+        Kernel *k = newest ? device_compile(newest, f, blobs, err) : NULL;
+        if (k)
+            budget_learn(&d->engine);
+        if (k || (newest && !remote_device_is_spent(newest)) || !open_worker(d, err))
+            return k;
+    }
+}
+
+/* ---- the device ---- */
 
 /* For people: the first weight file's name without folder and ending, which is the program's. */
 static const char *title_of(AneKernel *k, const AneSource *s)
@@ -143,7 +181,7 @@ static Kernel *compile(Device *device, const Func *f, const BlobResolver *blobs,
     if (k->program)
         return &k->base;
     release(&k->base);
-    return NULL;
+    return d->engine.exhausted && d->options.worker ? compile_elsewhere(d, f, blobs, err) : NULL;
 }
 
 static bool run(Kernel *kernel, const PortData *data, const Trace *trace, Error *err)
@@ -156,21 +194,16 @@ static bool run(Kernel *kernel, const PortData *data, const Trace *trace, Error 
         k->output[i] = data[k->inputs + i].data;
     if (!ane_program_run(k->program, k->input, k->output, err))
         return false;
-    if (trace) {
-        TraceStep step = {.name = kernel->port[k->inputs].name,
-                          .kind = "ane program",
-                          .type = kernel->port[k->inputs].type,
-                          .seconds = clock_seconds() - start};
-        for (int i = 0; i < kernel->ports; i++)
-            step.bytes += (double)kernel->port[i].bytes;
-        trace->step(trace->context, &step);
-    }
+    if (trace)
+        trace_program(trace, kernel, k->inputs, clock_seconds() - start);
     return true;
 }
 
 static void close_device(Device *device)
 {
     AneDevice *d = (AneDevice *)device;
+    for (int i = 0; i < d->workers; i++)
+        device_close(d->worker[i]);
     if (ane_engine_is_stuck(&d->engine))
         return; /* the call that hangs still works with it */
     ane_engine_close(&d->engine);
@@ -185,6 +218,7 @@ Device *ane_device_open(const char *library, Error *err)
 Device *ane_device_open_as(const AneOptions *options, Error *err)
 {
     AneDevice *d = xcalloc(1, sizeof *d);
+    d->options = *options;
     d->engine = (AneEngine){
         .compile_limit = options->compiles, .load_limit = options->resident, .time_limit = options->seconds};
     d->base =
@@ -196,4 +230,14 @@ Device *ane_device_open_as(const AneOptions *options, Error *err)
     }
     free(d);
     return NULL;
+}
+
+bool ane_device_is_spent(const Device *ane)
+{
+    return ((const AneDevice *)ane)->engine.exhausted;
+}
+
+int ane_device_processes(const Device *ane)
+{
+    return 1 + ((const AneDevice *)ane)->workers;
 }

@@ -18,6 +18,7 @@ struct AneModel {
     const struct AneCall *call; /* what is being asked */
     bool compiled, loaded;
     bool transient; /* the last call failed, but may not the next time */
+    bool silent;    /* it failed, and the framework did not say why */
     uint64_t used;  /* when, by engine->clock */
     UT_hash_handle hh;
 };

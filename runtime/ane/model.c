@@ -174,6 +174,7 @@ static bool call_once(void *model, Error *err)
     bool ok = m->call->send(a, m, (Id)(uintptr_t)options, &failure);
     cf_release(a, options);
     m->transient = !ok && failure_is_transient(a, failure);
+    m->silent = !ok && !failure;
     if (!ok)
         failure_tell(a, failure, m->call->step, err);
     a->objc_autoreleasePoolPop(pool);
@@ -200,7 +201,12 @@ static bool make_compiled(AneModel *m, Error *err)
         return false;
     if (m->compiled)
         return true; /* costs nothing of the process's budget */
-    return budget_compile(m->engine, err) && ask(m, &compile, err);
+    if (!budget_compile(m->engine, err))
+        return false;
+    bool ok = ask(m, &compile, err);
+    if (!ok && m->silent)
+        budget_doubt(m->engine);
+    return ok;
 }
 
 /* A program of the index that the system still keeps: it may load without the files, which are most of the
@@ -306,6 +312,7 @@ AneModel *ane_model_open(AneEngine *e, const AneSource *s, Error *err)
     AneModel *m = xcalloc(1, sizeof *m), *known = NULL;
     *m = (AneModel){.engine = e, .users = 1};
     bool ok = make_model(m, s, err);
+    e->exhausted = false;
     if (ok)
         HASH_FIND_STR(e->model, m->identifier, known);
     ok = ok && (known || (name_folder(m, err) && start(m, s, err)));

@@ -38,7 +38,7 @@ bool chain_open(Chain *c, Device *device, int64_t width, int64_t length, int fir
     draft_free(&b);
     c->source = (Source){"chain.mil", c->mil.data, c->mil.size};
     c->module = mil_read(&c->source, &quiet);
-    BlobResolver blobs = {draft_find_blob, &c->weights, give_file};
+    BlobResolver blobs = {.find = draft_find_blob, .context = &c->weights, .file = give_file};
     if (c->module)
         c->kernel = device_compile(device, module_find(c->module, "main"), &blobs, err);
     else

@@ -204,7 +204,7 @@ static void print_package(const Manifest *m, json_t *all, const Predictors *p)
 {
     const Plan *plan = &m->plan;
     int programs = engine_programs(plan), buckets = 0;
-    int64_t budget = p->count ? p->profile[0]->compiles : 0;
+    int64_t budget = plan->compiles ? plan->compiles : p->count ? p->profile[0]->compiles : 0;
     for (int i = 0; i < plan->entries; i++)
         buckets += plan->entry[i].kind == ENTRY_PREFILL;
     json_object_set_new(all, "model", json_string(plan->model.name));

@@ -157,7 +157,7 @@ static bool examine(Text *t, Package *p, Device *cpu)
         return fine;
     }
     EngineOptions options = {.framework = opt.framework,
-                             .profile = p ? package_manifest(p)->plan.profile : NULL,
+                             .plan = p ? &package_manifest(p)->plan : NULL,
                              .seconds = opt.seconds};
     Device *ane = engine_open(&options, &err);
     if (!ane) {

@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-#include "base/arena.h"
-#include "ir/profile.h"
+#include "tools/shared/worker.h"
 
 static int whole(int64_t n)
 {
@@ -12,15 +11,13 @@ static int whole(int64_t n)
 
 Device *engine_open(const EngineOptions *options, Error *err)
 {
-    Arena a = {0};
-    Error unknown;
-    const Profile *p = options->profile ? profile_load(&a, options->profile, &unknown) : NULL;
+    const Plan *plan = options->plan;
     AneOptions ane = {.library = options->framework,
-                      .compiles = p ? whole(p->compiles) : 0,
-                      .resident = p ? whole(p->resident) : 0,
+                      .compiles = plan ? whole(plan->compiles) : 0,
+                      .resident = plan ? whole(plan->resident) : 0,
                       .seconds = options->seconds,
-                      .remember = options->remember};
-    arena_free(&a);
+                      .remember = options->remember,
+                      .worker = worker_command()};
     return ane_device_open_as(&ane, err);
 }
 

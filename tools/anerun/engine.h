@@ -7,7 +7,7 @@
 
 typedef struct EngineOptions {
     const char *framework; /* as ane_device_open takes it */
-    const char *profile;   /* whose limits count; NULL or unknown: the safe ones */
+    const Plan *plan;      /* whose limits count; NULL: the safe ones */
     double seconds;        /* of a call */
     bool remember;         /* programs are noted in the user's index */
 } EngineOptions;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tools/anerun/commands.h"
+#include "tools/shared/worker.h"
 
 static const Command commands[] = {
     {"cache", "what is kept between runs: list it, clear it", anerun_cache},
@@ -19,6 +20,8 @@ void commands_help(void)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    if (worker_is_asked(argc, argv))
+        return worker_main();
     if (argc > 1 && (strcmp(argv[1], "--doctor") == 0 || strcmp(argv[1], "--cache") == 0))
         argv[1] += 2; /* both spellings are the command */
     const Command *c = argc > 1 ? command_find(commands, COMMANDS, argv[1]) : NULL;

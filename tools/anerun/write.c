@@ -324,11 +324,15 @@ static uint64_t pick_seed(void)
 static void print_stats(const Device *device, const Device *ane, const GenerateStats *g, uint64_t seed)
 {
     int decoded = g->tokens > 1 ? g->tokens - 1 : 0; /* the first token comes out of the prefill */
-    fprintf(stderr,
-            "prompt %d tokens, bucket %d, prefill %.1f ms; %d tokens, %.1f tokens/s; %s%s (%s); seed %llu\n",
+    int processes = ane ? ane_device_processes(ane) : 1;
+    fprintf(stderr, "prompt %d tokens, bucket %d, prefill %.1f ms; %d tokens, %.1f tokens/s; ",
             g->prompt_tokens, g->bucket, g->prefill_ms, g->tokens,
-            g->decode_ms > 0 ? decoded / g->decode_ms * 1e3 : 0.0, ane ? "ane for prefill, " : "",
-            device->name, device->description, (unsigned long long)seed);
+            g->decode_ms > 0 ? decoded / g->decode_ms * 1e3 : 0.0);
+    if (processes > 1)
+        fprintf(stderr, "ane in %d processes for prefill, ", processes);
+    else if (ane)
+        fprintf(stderr, "ane for prefill, ");
+    fprintf(stderr, "%s (%s); seed %llu\n", device->name, device->description, (unsigned long long)seed);
 }
 
 static void print_end(const Session *s, const GenerateStats *g)
@@ -492,7 +496,7 @@ static bool models_engine(void)
 static bool open_ane(Device **ane, const Package *package, Error *err)
 {
     EngineOptions options = {.framework = opt.framework,
-                             .profile = package_manifest(package)->plan.profile,
+                             .plan = &package_manifest(package)->plan,
                              .seconds = opt.seconds,
                              .remember = true};
     *ane = NULL;
