@@ -264,9 +264,21 @@ bool file_close(FileWriter *w, Error *err)
     return close_writer(w, false, err);
 }
 
+static bool write_in_place(const char *path, const void *data, size_t size, Error *err)
+{
+    FileWriter *w = file_create(path, err);
+    if (w && file_write(w, data, size, err))
+        return file_close(w, err);
+    file_abandon(w);
+    return false;
+}
+
 bool file_write_atomic(const char *path, const void *data, size_t size, Error *err)
 {
     Text name = {0};
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* a rename would put a file in /dev/null's place */
+        return write_in_place(path, data, size, err);
     text_printf(&name, "%s.tmp.%ld", path, (long)getpid());
     FileWriter *w = file_create(name.data, err);
     bool ok = false;

@@ -8,8 +8,8 @@
 /* Takes one compilation out of the budget; fails where none is left, and then e->exhausted is set. */
 MUST_USE bool budget_compile(AneEngine *e, Error *err);
 
-/* A compilation was refused without a reason, which is what the system does at a limit: where others went well
- * before, it may be lower than believed, and e->exhausted is set. */
+/* A compilation was refused without a reason, which is what the system does at a limit: where others went
+ * well before, it may be lower than believed, and e->exhausted is set. */
 void budget_doubt(AneEngine *e);
 /* A fresh process did compile it: this one compiles no more. */
 void budget_learn(AneEngine *e);

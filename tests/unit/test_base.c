@@ -2,7 +2,10 @@
  */
 #include "tests/unit/check.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -141,6 +144,24 @@ static void test_files(void)
     CHECK(dir_remove(folder, &err) && !file_exists(folder));
 }
 
+/* What is no regular file is written to, never replaced. */
+static void test_pipe(void)
+{
+    Error err;
+    char folder[] = "/tmp/test_base.XXXXXX", got[8] = {0};
+    CHECK(mkdtemp(folder) != NULL);
+    char *path = path_join(folder, "pipe");
+    CHECK(mkfifo(path, 0600) == 0);
+    int fd = open(path, O_RDWR); /* so that neither side waits for the other */
+    struct stat st;
+    CHECK_TOLD(file_write_atomic(path, "hello", 5, &err), "%s", err.text);
+    CHECK(read(fd, got, sizeof got - 1) == 5 && strcmp(got, "hello") == 0);
+    CHECK(stat(path, &st) == 0 && S_ISFIFO(st.st_mode));
+    close(fd);
+    free(path);
+    CHECK(dir_remove(folder, &err));
+}
+
 static void test_flags(void)
 {
     int64_t n = 1;
@@ -181,6 +202,7 @@ int main(void)
     test_texts();
     test_diag();
     test_files();
+    test_pipe();
     test_flags();
     return check_report();
 }

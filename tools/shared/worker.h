@@ -10,8 +10,8 @@ bool worker_is_asked(int argc, char **argv);
 /* Serves standard input; returns the exit status. */
 int worker_main(void);
 
-/* The words that start a worker: for AneOptions.worker. NULL where the system does not tell this program's own
- * path. */
+/* The words that start a worker: for AneOptions.worker. NULL where the system does not tell this program's
+ * own path. */
 const char *const *worker_command(void);
 
 #endif
