@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGN = 16, BLOCK = 64 * 1024 };
+/* Blocks grow with what the arena holds: a package has a thousand arenas of a few KB each. */
+enum { ALIGN = 16, LEAST_BLOCK = 4 * 1024, MOST_BLOCK = 64 * 1024 };
 
 struct ArenaBlock {
     ArenaBlock *next;
@@ -30,18 +31,25 @@ static ArenaBlock *block_new(size_t cap)
 {
     if (cap > SIZE_MAX - sizeof(ArenaBlock) - ALIGN)
         out_of_memory(cap);
-    ArenaBlock *b = xcalloc(1, round_up(sizeof *b) + cap);
-    b->cap = cap;
+    ArenaBlock *b = xmalloc(round_up(sizeof *b) + cap);
+    *b = (ArenaBlock){.cap = cap};
     b->data = (char *)b + round_up(sizeof *b);
     return b;
 }
 
-void *arena_alloc(Arena *a, size_t size)
+static size_t next_block(const Arena *a)
+{
+    return a->total < LEAST_BLOCK ? LEAST_BLOCK : a->total < MOST_BLOCK ? round_up(a->total) : MOST_BLOCK;
+}
+
+/* What is in it is not known. */
+static void *take(Arena *a, size_t size)
 {
     size = round_up(size ? size : 1);
     ArenaBlock *b = a->blocks;
     if (!b || b->cap - b->used < size) {
-        ArenaBlock *fresh = block_new(size > BLOCK / 4 ? size : BLOCK);
+        size_t usual = next_block(a);
+        ArenaBlock *fresh = block_new(size > usual / 4 ? size : usual);
         /* A large block goes behind the current one, which may still have room. */
         if (b && fresh->cap == size) {
             fresh->next = b->next;
@@ -58,6 +66,11 @@ void *arena_alloc(Arena *a, size_t size)
     return p;
 }
 
+void *arena_alloc(Arena *a, size_t size)
+{
+    return memset(take(a, size), 0, size);
+}
+
 void *arena_array(Arena *a, size_t count, size_t size)
 {
     if (size && count > SIZE_MAX / size)
@@ -67,7 +80,7 @@ void *arena_array(Arena *a, size_t count, size_t size)
 
 void *arena_copy(Arena *a, const void *data, size_t size)
 {
-    void *p = arena_alloc(a, size);
+    void *p = take(a, size);
     if (size)
         memcpy(p, data, size);
     return p;
@@ -75,19 +88,26 @@ void *arena_copy(Arena *a, const void *data, size_t size)
 
 char *arena_str(Arena *a, const char *s, size_t length)
 {
-    char *p = arena_alloc(a, length + 1);
+    char *p = take(a, length + 1);
     if (length)
         memcpy(p, s, length);
+    p[length] = 0;
     return p;
 }
 
 char *arena_vprintf(Arena *a, const char *fmt, va_list ap)
 {
+    char small[256];
     va_list again;
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    char *p = arena_alloc(a, (size_t)(n < 0 ? 0 : n) + 1);
-    vsnprintf(p, (size_t)(n < 0 ? 0 : n) + 1, fmt, again);
+    int n = vsnprintf(small, sizeof small, fmt, ap);
+    size_t length = n < 0 ? 0 : (size_t)n;
+    char *p = take(a, length + 1);
+    if (length < sizeof small)
+        memcpy(p, small, length);
+    else
+        vsnprintf(p, length + 1, fmt, again);
+    p[length] = 0;
     va_end(again);
     return p;
 }

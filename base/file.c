@@ -19,7 +19,7 @@
 #endif
 
 /* MOST_AT_ONCE: macOS refuses to read or write 2 GiB or more in one call. */
-enum { WRITE_BUFFER = 1 << 20, READ_LIMIT = 1 << 30, MOST_AT_ONCE = 1 << 30 };
+enum { WRITE_BUFFER = 1 << 16, READ_LIMIT = 1 << 30, MOST_AT_ONCE = 1 << 30 };
 
 static bool read_all(int fd, const char *path, size_t limit, char **data, size_t *size, Error *err)
 {
@@ -277,7 +277,8 @@ bool file_write_atomic(const char *path, const void *data, size_t size, Error *e
 {
     Text name = {0};
     struct stat st;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* a rename would put a file in /dev/null's place */
+    /* A rename would put a file in the place of /dev/null, or of the link /dev/stderr where that is a file. */
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
         return write_in_place(path, data, size, err);
     text_printf(&name, "%s.tmp.%ld", path, (long)getpid());
     FileWriter *w = file_create(name.data, err);

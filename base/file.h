@@ -40,7 +40,7 @@ MUST_USE bool file_close(FileWriter *w, Error *err);
 void file_abandon(FileWriter *w);
 
 /* Writes a whole file through a temporary sibling and a rename; what is there and no regular file, such as a
- * pipe or /dev/stdout, is written to. */
+ * pipe, a link or /dev/stdout, is written to. */
 MUST_USE bool file_write_atomic(const char *path, const void *data, size_t size, Error *err);
 
 /* Atomic directories. dir_begin makes an empty temporary sibling of `path` and returns its name (malloc'ed);

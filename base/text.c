@@ -40,12 +40,13 @@ void text_vprintf(Text *t, const char *fmt, va_list ap)
 {
     va_list again;
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    if (n > 0) {
+    reserve(t, 32);
+    int n = vsnprintf(t->data + t->size, t->cap - t->size, fmt, ap);
+    if (n >= 0 && (size_t)n >= t->cap - t->size) {
         reserve(t, (size_t)n);
         vsnprintf(t->data + t->size, (size_t)n + 1, fmt, again);
-        t->size += (size_t)n;
     }
+    t->size += n < 0 ? 0 : (size_t)n;
     va_end(again);
 }
 

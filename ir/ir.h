@@ -184,6 +184,8 @@ struct Module {
     Func **func;
     int abouts, abouts_cap;
     About *about;
+    const Type *recent[8]; /* types of values that were made last */
+    unsigned oldest;
 };
 
 /* ---- ir/module.c: building ---- */

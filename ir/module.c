@@ -52,11 +52,24 @@ Func *module_find(const Module *m, const char *name)
     return NULL;
 }
 
+/* Types never change, and what follows one another has few of them. Equal bytes are an equal type; padding
+ * may keep two apart. */
+static const Type *type_kept(Module *m, const Type *type)
+{
+    enum { RECENT = sizeof m->recent / sizeof *m->recent };
+    for (int i = 0; i < RECENT; i++)
+        if (m->recent[i] && memcmp(m->recent[i], type, sizeof *type) == 0)
+            return m->recent[i];
+    const Type *kept = type_copy(&m->arena, type);
+    m->recent[m->oldest++ % RECENT] = kept;
+    return kept;
+}
+
 static Value *value_new(Func *f, const char *name, const Type *type)
 {
     Value *v = arena_new(&f->module->arena, Value);
     v->name = keep(f, name);
-    v->type = type_copy(&f->module->arena, type);
+    v->type = type_kept(f->module, type);
     return v;
 }
 
@@ -301,7 +314,7 @@ Value *const_inline(Module *m, const Type *type, const Literal *literal)
 {
     Op *op = op_alloc(&m->arena, OP_CONST);
     Value *v = arena_new(&m->arena, Value);
-    v->type = type_copy(&m->arena, type);
+    v->type = type_kept(m, type);
     v->def = op;
     op->literal = literal_copy(&m->arena, literal);
     op->results = 1;

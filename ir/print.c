@@ -271,6 +271,12 @@ static void typed_names_print(Text *out, Value *const *values, int count)
     }
 }
 
+static void spaces_print(Text *out, int count)
+{
+    for (int i = 0; i < count; i++)
+        text_putc(out, ' ');
+}
+
 static void body_print(Text *out, const Style *style, const Func *f, int indent);
 
 /* `indent` is that of the statement. */
@@ -303,7 +309,7 @@ static void statement_print(Text *out, const Style *style, const Op *op, int ind
 static void body_print(Text *out, const Style *style, const Func *f, int indent)
 {
     for (const Op *op = f->first; op; op = op->next) {
-        text_printf(out, "%*s", indent, "");
+        spaces_print(out, indent);
         statement_print(out, style, op, indent);
         text_putc(out, '\n');
     }

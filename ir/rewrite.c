@@ -105,50 +105,69 @@ void func_sort_params(Func *f)
 
 /* ---- cloning ---- */
 
-static Value *cloned(Module *into, Value *v);
-
-static Value *clone_inline(Module *into, const Value *v)
+/* Types, literals and texts never change, so a copy within one module shares them. */
+static bool shares(const Func *g, const Func *f)
 {
-    return const_inline(into, v->type, v->def->literal);
+    return g->module == f->module;
 }
 
-/* The copy of a value: `mark` of values in the list holds it; constants in place are copied at each use. */
-static Value *cloned(Module *into, Value *v)
+/* The copy of a value: `mark` of values in the list holds it; constants in place have no marks, and are
+ * copied at each use into another module. */
+static Value *cloned(Func *g, const Func *f, Value *v)
 {
-    return v->def && !v->def->func ? clone_inline(into, v) : v->mark;
+    if (!v->def || v->def->func)
+        return v->mark;
+    return shares(g, f) ? v : const_inline(g->module, v->type, v->def->literal);
 }
 
-static void clone_args(Module *into, Op *copy, const Op *op)
+static void clone_args(Op *copy, const Op *op)
 {
-    Arena *a = &into->arena;
+    Arena *a = &copy->func->module->arena;
+    size_t count = 0;
+    for (int i = 0; i < op->args; i++)
+        count += (size_t)op->arg[i].count;
+    Value **next = arena_many(a, count, Value *);
+    if (op->args > copy->args)
+        copy->arg = arena_many(a, (size_t)op->args, Arg);
     copy->args = op->args;
-    copy->arg = arena_copy(a, op->arg, (size_t)op->args * sizeof *op->arg);
     for (int i = 0; i < op->args; i++) {
-        Arg *arg = &copy->arg[i];
-        arg->values = arena_many(a, (size_t)arg->count, Value *);
-        for (int k = 0; k < arg->count; k++)
-            arg->values[k] = cloned(into, op->arg[i].values[k]);
+        copy->arg[i] = op->arg[i];
+        copy->arg[i].values = next;
+        for (int k = 0; k < op->arg[i].count; k++)
+            *next++ = cloned(copy->func, op->func, op->arg[i].values[k]);
     }
 }
 
-static const char *kept(Func *f, const char *s)
+static const char *kept(Func *g, const Func *f, const char *s)
 {
-    return s ? arena_str(&f->module->arena, s, strlen(s)) : NULL;
+    return s && !shares(g, f) ? arena_str(&g->module->arena, s, strlen(s)) : s;
+}
+
+static Value *clone_result(Op *copy, const Op *op, const Value *v)
+{
+    Arena *a = &copy->func->module->arena;
+    if (!shares(copy->func, op->func))
+        return op_add_result(copy, v->name, v->type);
+    if (!copy->results)
+        copy->result = arena_many(a, (size_t)op->results, Value *);
+    Value *made = arena_new(a, Value);
+    *made = (Value){.type = v->type, .name = v->name, .def = copy, .index = copy->results};
+    return copy->result[copy->results++] = made;
 }
 
 static void clone_op(Func *g, const Op *op)
 {
     Op *copy = op_new(g, op->code, op->span);
     copy->spelling = op->spelling;
-    copy->opset = kept(g, op->opset);
-    copy->label = kept(g, op->label);
+    copy->opset = kept(g, op->func, op->opset);
+    copy->label = kept(g, op->func, op->label);
     copy->attrs = op->attrs;
     copy->attr = op->attr;
-    copy->literal = literal_copy(&g->module->arena, op->literal);
+    copy->literal = shares(g, op->func) ? op->literal : literal_copy(&g->module->arena, op->literal);
     copy->group = op->group;
-    clone_args(g->module, copy, op);
+    clone_args(copy, op);
     for (int i = 0; i < op->results; i++) {
-        Value *v = op_add_result(copy, op->result[i]->name, op->result[i]->type);
+        Value *v = clone_result(copy, op, op->result[i]);
         v->span = op->result[i]->span;
         op->result[i]->mark = v;
     }
@@ -170,7 +189,7 @@ Func *func_clone(Module *into, const Func *f, const char *name)
     for (Op *op = f->first; op; op = op->next)
         clone_op(g, op);
     for (int i = 0; i < f->outputs; i++)
-        func_add_output(g, cloned(into, f->output[i]));
+        func_add_output(g, cloned(g, f, f->output[i]));
     func_clear_marks(f);
     return g;
 }
@@ -182,30 +201,50 @@ static int64_t length_of(int64_t d, int64_t s, int64_t t)
     return d == DIM_S ? s : d == DIM_T ? t : d;
 }
 
+static bool is_symbolic(int64_t d)
+{
+    return d == DIM_S || d == DIM_T;
+}
+
 static void specialise_type(Arena *a, Value *v, int64_t s, int64_t t)
 {
     Type type = *v->type;
-    for (int i = 0; i < type.rank; i++)
+    bool symbolic = false;
+    for (int i = 0; i < type.rank; i++) {
+        symbolic |= is_symbolic(type.dim[i]);
         type.dim[i] = length_of(type.dim[i], s, t);
-    v->type = type_copy(a, &type);
+    }
+    if (symbolic)
+        v->type = type_copy(a, &type);
 }
 
-/* Symbolic dimensions stand in the integer constants of shapes. */
-static void specialise_literal(Arena *a, Op *op, int64_t s, int64_t t)
+/* Symbolic dimensions stand in the integer constants of shapes. NULL: there is none. */
+static const Literal *specialised(Arena *a, const Literal *l, int64_t s, int64_t t)
 {
-    const Literal *l = op->literal;
-    if (!l || l->kind != LIT_INT)
-        return;
+    bool symbolic = false;
+    for (size_t i = 0; l && l->kind == LIT_INT && i < l->count && !symbolic; i++)
+        symbolic = is_symbolic(l->ints[i]);
+    if (!symbolic)
+        return NULL;
     int64_t *ints = arena_copy(a, l->ints, l->count * sizeof *ints);
     for (size_t i = 0; i < l->count; i++)
         ints[i] = length_of(ints[i], s, t);
-    op->literal = literal_ints(a, ints, l->count);
+    return literal_ints(a, ints, l->count);
+}
+
+/* A constant in place may be another function's too (func_clone). */
+static void specialise_inline(Module *m, Value **slot, int64_t s, int64_t t)
+{
+    const Literal *l = specialised(&m->arena, (*slot)->def->literal, s, t);
+    if (l)
+        *slot = const_inline(m, (*slot)->type, l);
 }
 
 static void specialise_op(Arena *a, Op *op, int64_t s, int64_t t)
 {
-    if (op->code == OP_CONST)
-        specialise_literal(a, op, s, t);
+    const Literal *l = op->code == OP_CONST ? specialised(a, op->literal, s, t) : NULL;
+    if (l)
+        op->literal = l;
     for (int i = 0; i < op->results; i++)
         specialise_type(a, op->result[i], s, t);
 }
@@ -218,7 +257,7 @@ void func_specialise(Func *f, int64_t s, int64_t t)
     for (Op *op = f->first; op; op = op->next) {
         FOR_EACH_ARG(op, slot)
             if ((*slot)->def && !(*slot)->def->func)
-                specialise_op(a, (*slot)->def, s, t);
+                specialise_inline(f->module, slot, s, t);
         specialise_op(a, op, s, t);
     }
 }

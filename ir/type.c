@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "ir/literal.h"
+
 const DTypeInfo dtype_info[DT_COUNT] = {
     [DT_NONE] = {"?", 0, CLASS_NONE, 0},
 #define DTYPE(id, spelling, bits, class, blob) [DT_##id] = {spelling, bits, class, blob},
@@ -111,7 +113,7 @@ static void dim_print(Text *out, int64_t d)
     else if (d < 0)
         text_putc(out, '?');
     else
-        text_printf(out, "%lld", (long long)d);
+        int_print(out, DT_INT64, d);
 }
 
 void dims_print(Text *out, int rank, const int64_t *dims)
@@ -131,7 +133,9 @@ static void print_tensor(Text *out, const Type *t)
         text_puts(out, dtype_info[t->dtype].name);
         return;
     }
-    text_printf(out, "tensor<%s, ", dtype_info[t->dtype].name);
+    text_puts(out, "tensor<");
+    text_puts(out, dtype_info[t->dtype].name);
+    text_puts(out, ", ");
     dims_print(out, t->rank, t->dim);
     text_putc(out, '>');
 }

@@ -263,7 +263,7 @@ bool func_verify(const Func *f, const char *stage, Diags *diags)
     Check c = {.f = f, .stage = stage, .diags = diags, .before = diags->errors};
     Name *room = xcalloc(count_values(f) + 1, sizeof *room);
     c.next = room;
-    c.types = xcalloc(MOST_RESULTS, sizeof *c.types);
+    c.types = xmalloc(MOST_RESULTS * sizeof *c.types);
     if (!is_identifier(f->name) || !is_identifier(f->opset))
         complain(&c, "mil-function", f->span,
                  "a function needs a name and an opset, as in `func main<ios18>`");

@@ -61,23 +61,23 @@ Value *legal_ints(Legal *l, const char *stem, const int64_t *values, int count)
 {
     int64_t n = count;
     return attribute(l, stem, type_tensor(DT_INT32, 1, &n),
-                     literal_ints(&l->to->module->arena, values, (size_t)count));
+                     literal_ints(l->arena, values, (size_t)count));
 }
 
 Value *legal_int(Legal *l, const char *stem, int64_t value)
 {
-    return attribute(l, stem, type_scalar(DT_INT32), literal_ints(&l->to->module->arena, &value, 1));
+    return attribute(l, stem, type_scalar(DT_INT32), literal_ints(l->arena, &value, 1));
 }
 
 Value *legal_bool(Legal *l, const char *stem, bool value)
 {
     int64_t v = value;
-    return attribute(l, stem, type_scalar(DT_BOOL), literal_ints(&l->to->module->arena, &v, 1));
+    return attribute(l, stem, type_scalar(DT_BOOL), literal_ints(l->arena, &v, 1));
 }
 
 Value *legal_string(Legal *l, const char *stem, const char *value)
 {
-    return attribute(l, stem, type_scalar(DT_STRING), literal_string(&l->to->module->arena, value));
+    return attribute(l, stem, type_scalar(DT_STRING), literal_string(l->arena, value));
 }
 
 Value *legal_attribute(Legal *l, const Op *op, const char *key)
@@ -102,7 +102,7 @@ Value *legal_weight(Legal *l, const WeightRef *w, const Type *t, const char *ste
     const char *key = arena_printf(l->arena, "weight %s %d %d %lld %s", w->name ? w->name : "", (int)w->kind,
                                    w->transposed, (long long)w->window, dims);
     Value *v = find_shared(l, key);
-    return v ? v : share(l, key, add_named(l, stem, &half, literal_weight(&l->to->module->arena, w)));
+    return v ? v : share(l, key, add_named(l, stem, &half, literal_weight(l->arena, w)));
 }
 
 /* Inside a CPU function weights are widened, once each. */

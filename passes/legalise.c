@@ -213,8 +213,8 @@ static bool add_function_outputs(Legal *l)
 
 static void rename_result(Legal *l, Value *v, const char *stem)
 {
-    v->name = names_unique(&l->names, stem);
-    v->def->label = v->name;
+    const char *name = names_unique(&l->names, stem);
+    v->def->label = v->name = arena_str(&l->to->module->arena, name, strlen(name));
 }
 
 static bool add_joined_output(Legal *l, Value **parts, int count, const char *buffer)
@@ -280,7 +280,7 @@ static bool legalise(Pipeline *p, Instance *i)
     bool ane = s->place == PLACE_ANE;
     Legal l = {.p = p, .instance = i, .ane = ane, .real = ane ? DT_FP16 : DT_FP32, .arena = &scratch};
     l.to = func_new(i->program->module, program_function(p, i), ane ? p->profile->opset : "ios18");
-    l.names.arena = &i->program->module->arena;
+    l.names.arena = &scratch;
     bool ok = write_function(&l);
     if (!ok)
         diag_error(p->diags, i->logical->span, "%s: %s", s->name, l.err.text);

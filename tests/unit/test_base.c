@@ -158,6 +158,14 @@ static void test_pipe(void)
     CHECK(read(fd, got, sizeof got - 1) == 5 && strcmp(got, "hello") == 0);
     CHECK(stat(path, &st) == 0 && S_ISFIFO(st.st_mode));
     close(fd);
+    char *link = path_join(folder, "link");
+    CHECK(symlink("file", link) == 0);
+    for (int i = 0; i < 2; i++) { /* the second time there is a file behind it */
+        CHECK_TOLD(file_write_atomic(link, "linked", 6, &err), "%s", err.text);
+        CHECK(lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
+        CHECK(stat(link, &st) == 0 && st.st_size == 6);
+    }
+    free(link);
     free(path);
     CHECK(dir_remove(folder, &err));
 }
