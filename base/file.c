@@ -277,7 +277,7 @@ bool file_write_atomic(const char *path, const void *data, size_t size, Error *e
 {
     Text name = {0};
     struct stat st;
-    /* A rename would put a file in the place of /dev/null, or of /dev/stderr, a link, where that is a file. */
+    /* A rename would put a file in the place of /dev/null, or of the link /dev/stderr. */
     if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
         return write_in_place(path, data, size, err);
     text_printf(&name, "%s.tmp.%ld", path, (long)getpid());
