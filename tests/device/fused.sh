@@ -31,4 +31,11 @@ awk '$1 == 24 && $5 > 48000 && $2 < $5 / 2 && $NF > 1500 { found = 1 } END { exi
 # No prefill is faster than its dispatches.
 awk -v n="$programs" '$1 == 32 && $2 == n && $3 > 2 * n { found = 1 } END { exit !found }' "$T/table" &&
     ok "a prefill of 32 has its dispatches" || not_ok "a prefill of 32 has its dispatches" "$(cat "$T/table")"
+# The limits are the packages': eight programs where a process may compile three.
+printf 'base = safe\ncompiles = 3\n' >"$T/three.profile"
+check "for a system of three" \
+    anec models/gpt2.anel --weights models/tales --profile "$T/three.profile" -q -o "$T/three.pkg"
+printf 'compiles = 3\n' >"$T/three.chip"
+ANEC_STANDIN="$T/three.chip" TMPDIR=$T check "beyond the budget" "$B/tests/anebench" fused "$T/three.pkg" \
+    --device ane --framework '' --rounds 1 --decode 0 --no-chains
 finish

@@ -11,6 +11,7 @@
 #include "tools/anebench/chain.h"
 #include "tools/anebench/commands.h"
 #include "tools/anebench/drive.h"
+#include "tools/shared/engine.h"
 #include "tools/shared/median.h"
 
 enum { MOST_ROUNDS = 99, BLOCKS = 24, MOST_PACKAGES = 8, MOST_BUCKETS = 16 };
@@ -299,13 +300,34 @@ typedef struct Devices {
     Device *cpu, *ane; /* ane: NULL where the CPU does its work */
 } Devices;
 
-static bool open_devices(Devices *d, Error *err)
+static void lower(int64_t *limit, int64_t other)
+{
+    if (other && (!*limit || other < *limit))
+        *limit = other;
+}
+
+/* The least that any of the packages allows. */
+static bool find_limits(const char **paths, int count, Plan *limits, Error *err)
+{
+    for (int i = 0; i < count; i++) {
+        Package *package = package_open(paths[i], NULL, NULL, err);
+        if (!package)
+            return false;
+        lower(&limits->compiles, package_manifest(package)->plan.compiles);
+        lower(&limits->resident, package_manifest(package)->plan.resident);
+        package_close(package);
+    }
+    return true;
+}
+
+static bool open_devices(Devices *d, const Plan *limits, Error *err)
 {
     Error why;
     d->cpu = cpu_device_open(&(DeviceOptions){.threads = (int)opt.threads}, err);
     if (!d->cpu || strcmp(opt.device, "cpu") == 0)
         return d->cpu;
-    d->ane = ane_device_open(opt.framework, &why);
+    EngineOptions engine = {.framework = opt.framework, .plan = limits, .seconds = ANE_SECONDS};
+    d->ane = engine_open(&engine, &why);
     if (!d->ane && strcmp(opt.device, "ane") == 0)
         return error_set(err, "--device ane: %s", why.text);
     return true;
@@ -349,7 +371,9 @@ static int run(const char *who, const char **paths, int count)
     Devices d = {0};
     Error err;
     Text t = {0};
-    bool ok = open_devices(&d, &err) && measure(paths, count, &d, &chains, measured, &err);
+    Plan limits = {.compiles = 0};
+    bool ok = find_limits(paths, count, &limits, &err) && open_devices(&d, &limits, &err) &&
+              measure(paths, count, &d, &chains, measured, &err);
     const char *device = d.ane ? d.ane->description : d.cpu ? d.cpu->description : "";
     int status = 0;
     if (ok && !opt.quick)

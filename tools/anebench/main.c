@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tools/anebench/commands.h"
+#include "tools/shared/engine.h"
 
 static const Command commands[] = {
     {"fused", "one program or many, what a dispatch costs, prefill by bucket, on any device", anebench_fused},
@@ -24,6 +25,8 @@ static int print_help(void)
 
 int main(int argc, char **argv)
 {
+    if (worker_is_asked(argc, argv))
+        return worker_main();
     const char *word = argc > 1 ? argv[1] : "";
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         return print_help();

@@ -12,9 +12,10 @@
 #include "frontend/mil/mil.h"
 #include "runtime/ane/program.h"
 #include "tools/anerun/commands.h"
-#include "tools/anerun/engine.h"
+#include "tools/anerun/compare.h"
 #include "tools/anerun/package.h"
 #include "tools/anerun/selftest.h"
+#include "tools/shared/engine.h"
 
 enum { SECONDS = 120 };
 

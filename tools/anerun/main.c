@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "tools/anerun/commands.h"
-#include "tools/shared/worker.h"
+#include "tools/shared/engine.h"
 
 static const Command commands[] = {
     {"cache", "what is kept between runs: list it, clear it", anerun_cache},

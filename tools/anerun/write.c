@@ -15,10 +15,11 @@
 #include "runtime/generate.h"
 #include "tools/anerun/chat.h"
 #include "tools/anerun/commands.h"
-#include "tools/anerun/engine.h"
+#include "tools/anerun/compare.h"
 #include "tools/anerun/numerics.h"
 #include "tools/anerun/package.h"
 #include "tools/anerun/trace.h"
+#include "tools/shared/engine.h"
 
 enum { PROMPT_LIMIT = 64 << 20 };
 

@@ -1,27 +1,8 @@
-#include "tools/anerun/engine.h"
+#include "tools/anerun/compare.h"
 
 #include <string.h>
 
-#include "tools/shared/worker.h"
-
-static int whole(int64_t n)
-{
-    return n > 0 && n < 1 << 20 ? (int)n : 0;
-}
-
-Device *engine_open(const EngineOptions *options, Error *err)
-{
-    const Plan *plan = options->plan;
-    AneOptions ane = {.library = options->framework,
-                      .compiles = plan ? whole(plan->compiles) : 0,
-                      .resident = plan ? whole(plan->resident) : 0,
-                      .seconds = options->seconds,
-                      .remember = options->remember,
-                      .worker = worker_command()};
-    return ane_device_open_as(&ane, err);
-}
-
-/* The program's name: all their functions are called main. */
+/* The program's name: their functions are called main, or after a bucket. */
 static const char *name_of(void *package, const Func *f)
 {
     const Plan *plan = &package_manifest(package)->plan;

@@ -1,18 +1,9 @@
-/* The Neural Engine for the commands of anerun: opened with a package's limits, compared with the CPU. */
-#ifndef TOOLS_ANERUN_ENGINE_H
-#define TOOLS_ANERUN_ENGINE_H
+/* The Neural Engine's programs compared with the CPU's, for the commands of anerun. */
+#ifndef TOOLS_ANERUN_COMPARE_H
+#define TOOLS_ANERUN_COMPARE_H
 
 #include "runtime/compare.h"
 #include "runtime/session.h"
-
-typedef struct EngineOptions {
-    const char *framework; /* as ane_device_open takes it */
-    const Plan *plan;      /* whose limits count; NULL: the safe ones */
-    double seconds;        /* of a call */
-    bool remember;         /* programs are noted in the user's index */
-} EngineOptions;
-
-MUST_USE Device *engine_open(const EngineOptions *options, Error *err);
 
 /* The worst difference, relative to a tensor's largest element, that fp16 sums in another order explain. */
 #define ENGINE_BOUND 2e-2

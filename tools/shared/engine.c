@@ -1,4 +1,4 @@
-#include "tools/shared/worker.h"
+#include "tools/shared/engine.h"
 
 #include <signal.h>
 #include <stdint.h>
@@ -41,9 +41,27 @@ static bool own_path(char *out, uint32_t size)
 #endif
 }
 
-const char *const *worker_command(void)
+/* NULL where the system does not tell this program's own path. */
+static const char *const *worker_command(void)
 {
     static char path[4096];
     static const char *const command[] = {path, word, NULL};
     return own_path(path, sizeof path) ? command : NULL;
+}
+
+static int whole(int64_t n)
+{
+    return n > 0 && n < 1 << 20 ? (int)n : 0;
+}
+
+Device *engine_open(const EngineOptions *options, Error *err)
+{
+    const Plan *plan = options->plan;
+    AneOptions ane = {.library = options->framework,
+                      .compiles = plan ? whole(plan->compiles) : 0,
+                      .resident = plan ? whole(plan->resident) : 0,
+                      .seconds = options->seconds,
+                      .remember = options->remember,
+                      .worker = worker_command()};
+    return ane_device_open_as(&ane, err);
 }
