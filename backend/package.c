@@ -1,11 +1,13 @@
 #include "backend/package.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "backend/manifest.h"
+#include "base/threads.h"
 
 /* A package on its way to disk. */
 typedef struct Writing {
@@ -54,21 +56,70 @@ static bool make_folder(const Writing *w, const char *name, Error *err)
     return ok;
 }
 
+/* The files of weights, which threads take one after the other: conversion, hash and copy are work for each
+ * byte, and no file knows of another. */
+typedef struct Blobs {
+    Writing *w;
+    const BlobSet *set;
+    int listed; /* where they begin among w->file */
+    int left;   /* taken from the end: the last file, of what the CPU reads, is mostly the largest */
+    bool failed;
+    Error *err; /* the first */
+    pthread_mutex_t lock;
+} Blobs;
+
 static void advance(void *context, uint64_t bytes)
 {
-    Writing *w = context;
+    Blobs *b = context;
+    Writing *w = b->w;
+    pthread_mutex_lock(&b->lock);
     w->done += bytes;
     if (w->options->progress)
         w->options->progress(w->options->context, w->done, w->total);
+    pthread_mutex_unlock(&b->lock);
 }
 
-static bool write_blob(Writing *w, const BlobFile *blob, Error *err)
+static int next_blob(Blobs *b)
 {
-    ManifestFile *f = list_file(w, arena_printf(&w->plan->arena, "weights/%s", blob->name), blob->size);
-    char *path = path_join(w->dir, f->path);
-    bool ok = blob_write(blob, path, w->options->weights, f->sha256, advance, w, err);
-    free(path);
-    return ok;
+    pthread_mutex_lock(&b->lock);
+    int i = b->failed ? -1 : --b->left;
+    pthread_mutex_unlock(&b->lock);
+    return i;
+}
+
+static void fail_blobs(Blobs *b, const Error *err)
+{
+    pthread_mutex_lock(&b->lock);
+    if (!b->failed)
+        *b->err = *err;
+    b->failed = true;
+    pthread_mutex_unlock(&b->lock);
+}
+
+static void write_some_blobs(void *context, int index, int count)
+{
+    Blobs *b = context;
+    for (int i; (i = next_blob(b)) >= 0;) {
+        ManifestFile *f = &b->w->file[b->listed + i];
+        char *path = path_join(b->w->dir, f->path);
+        Error err;
+        if (!blob_write(b->set->file[i], path, b->w->options->weights, f->sha256, advance, b, &err))
+            fail_blobs(b, &err);
+        free(path);
+    }
+}
+
+static bool write_blobs(Writing *w, const BlobSet *set, Error *err)
+{
+    Blobs b = {.w = w, .set = set, .listed = w->files, .left = set->files, .err = err};
+    for (int i = 0; i < set->files; i++)
+        list_file(w, arena_printf(&w->plan->arena, "weights/%s", set->file[i]->name), set->file[i]->size);
+    pthread_mutex_init(&b.lock, NULL);
+    Pool *pool = pool_new(0);
+    pool_run(pool, write_some_blobs, &b);
+    pool_free(pool);
+    pthread_mutex_destroy(&b.lock);
+    return !b.failed;
 }
 
 static bool write_program(Writing *w, const Program *p, Error *err)
@@ -112,10 +163,7 @@ static bool write_all(Writing *w, Error *err)
     for (int i = 0; i < w->plan->programs; i++)
         if (!write_program(w, w->plan->program[i], err))
             return false;
-    for (int i = 0; i < blobs.files; i++)
-        if (!write_blob(w, blobs.file[i], err))
-            return false;
-    return write_manifest(w, err);
+    return write_blobs(w, &blobs, err) && write_manifest(w, err);
 }
 
 bool package_is(const char *path)

@@ -97,7 +97,7 @@ typedef struct WeightSource {
     void *context;
     /* Writes elements [first, first + count) of the value (row-major in the value's own shape, after
      * transposition) as fp16 or fp32 into out. False with err set: a NaN or an infinity, or what fp16 cannot
-     * hold. */
+     * hold. Several threads may call it at once. */
     bool (*read)(void *context, const WeightRef *ref, const Type *type, int64_t first, int64_t count,
                  DType as, void *out, Error *err);
     /* Whether the matrix lies the other way round where it comes from: with `transposed` flipped it is read
