@@ -108,7 +108,7 @@ MAKEFLAGS += -r
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help setup demo test check check-quick tests units replays fuzz fuzz-programs sanitize aarch64-check macos-check ane-calls-check \
-        install uninstall release clean format style bench neon-count
+        install uninstall release clean format style bench anec-bench neon-count
 
 all: $(TOOLS)
 
@@ -129,6 +129,7 @@ help:
 	@echo 'make ane-calls-check  the calls into the Neural Engine framework, their types compared by clang (17 or later)'
 	@echo 'make neon-count    instructions of products on aarch64, counted by qemu (docs/performance.md)'
 	@echo 'make bench         prefill and decode of two model shapes beside peers and limits (docs/performance.md)'
+	@echo 'make anec-bench    the compiler alone, at 48 layers (docs/performance.md)'
 	@echo 'make clean         remove $(BUILD)/'
 
 setup:
@@ -299,6 +300,12 @@ neon-count:
 
 bench: all
 	@BUILD='$(BUILD)' sh scripts/bench.sh
+
+# The compiler alone, at 48 layers: the least of 21 runs, with small weights, all of which it reads to know ranges.
+anec-bench: $(BUILD)/anec $(BUILD)/tests/usage
+	@printf '48 layers, milliseconds: '
+	@$(BUILD)/tests/usage 21 $(BUILD)/anec models/gpt2.anel --set layers=48 --set dim=48 --set heads=4 --set vocab=100 \
+	    --random-weights 1 --emit mil -q -o $(BUILD)/anec-bench.mil
 
 # ---- installing ----
 
