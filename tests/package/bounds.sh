@@ -26,14 +26,16 @@ shape() # FOLDER LAYERS
 {
     mkdir "$T/$1"
     cat >"$T/$1/config.json" <<END
-{"model_type": "llama", "num_hidden_layers": $2, "num_attention_heads": 8, "num_key_value_heads": 2, "hidden_size": 1024,
- "intermediate_size": 2816, "vocab_size": 512, "max_position_embeddings": 128, "rms_norm_eps": 1e-5, "tie_word_embeddings": true}
+{"model_type": "llama", "num_hidden_layers": $2, "num_attention_heads": 8, "num_key_value_heads": 2,
+ "hidden_size": 1024, "intermediate_size": 2816, "vocab_size": 512, "max_position_embeddings": 128,
+ "rms_norm_eps": 1e-5, "tie_word_embeddings": true}
 END
     awk -v layers="$2" '
         function add(name, rows, columns) {
             bytes = 2 * rows * (columns ? columns : 1)
-            text = text (text ? "," : "") sprintf("\"%s\":{\"dtype\":\"F16\",\"shape\":[%d%s],\"data_offsets\":[%d,%d]}",
-                                                  name, rows, columns ? "," columns : "", at, at + bytes)
+            form = "\"%s\":{\"dtype\":\"F16\",\"shape\":[%d%s],\"data_offsets\":[%d,%d]}"
+            entry = sprintf(form, name, rows, columns ? "," columns : "", at, at + bytes)
+            text = text (text ? "," : "") entry
             at += bytes
         }
         BEGIN {
@@ -71,7 +73,8 @@ within() # FOLDER: compiled with 60 MB of data
 shape small 1
 shape large 6
 if [ "$(uname)" = Linux ] && within small >/dev/null 2>&1; then
-    check "the checkpoint is larger than the limit" sh -c '[ "$(wc -c <"$1")" -gt 125829120 ]' sh "$T/large/model.safetensors"
+    check "the checkpoint is larger than the limit" \
+        sh -c '[ "$(wc -c <"$1")" -gt 125829120 ]' sh "$T/large/model.safetensors"
     check "memory that does not grow with the weights" within large
 else
     skip "memory that does not grow with the weights" "no limit of data here that a small model keeps"

@@ -1,4 +1,4 @@
-/* usage N COMMAND...: runs it N times and prints the least user and system time that it took, in milliseconds:
+/* usage N COMMAND...: runs it N times and prints the least user and system time that it took, in ms:
  * "80.1 user 21.3 system". What else the machine does only ever adds to them. */
 #include <stdio.h>
 #include <stdlib.h>
