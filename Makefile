@@ -72,7 +72,8 @@ endif
 
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o) $(SCANNERS:%.re=$(BUILD)/obj/%.re.o) $(GRAMMARS:%.y=$(BUILD)/obj/%.y.o) \
            $(PROTOS:%.proto=$(BUILD)/obj/%.pb-c.o)
-HEADERS := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.h) $(GRAMMARS:%.y=$(BUILD)/gen/%.y.h) $(BUILD)/gen/frontend/anel/std.inc $(BUILD)/gen/ir/profiles.inc
+HEADERS := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.h) $(GRAMMARS:%.y=$(BUILD)/gen/%.y.h) $(BUILD)/gen/frontend/anel/std.inc $(BUILD)/gen/ir/profiles.inc \
+           $(BUILD)/gen/tools/anerun/kinds.inc
 LIBRARY := $(BUILD)/libanec.a
 # A folder of tools/ is one program; tools/shared/ is linked into each.
 PROGRAMS := $(patsubst tools/%/main.c,%,$(wildcard tools/*/main.c))
@@ -219,16 +220,25 @@ $(BUILD)/gen/frontend/anel/std.inc: models/std.anel
 	$(SAY) '  EMBED   $<'
 	$(Q)od -An -v -t u1 $< | sed 's/[0-9][0-9]*/&,/g' >$@
 
-# So are the profiles, `safe` first: an array for each, then their names.
+# builtin[] of type $(1): an array for each prerequisite, then their names, which are $(2)NAME$(3).
+define EMBED
+	@mkdir -p $(@D)
+	$(SAY) '  EMBED   $(2)'
+	$(Q)n=0; for f in $^; do \
+	    echo "static const char text_$$n[] = {"; od -An -v -t u1 $$f | sed 's/[0-9][0-9]*/&,/g'; echo '0};'; n=$$((n + 1)); \
+	done >$@
+	$(Q){ echo 'static const $(1) builtin[] = {'; n=0; for f in $(^:$(2)%$(3)=%); do \
+	    echo "    {\"$$f\", text_$$n},"; n=$$((n + 1)); done; echo '};'; } >>$@
+endef
+
+# The profiles, `safe` first.
 PROFILES := profiles/safe.profile $(filter-out profiles/safe.profile,$(sort $(wildcard profiles/*.profile)))
 $(BUILD)/gen/ir/profiles.inc: $(PROFILES)
-	@mkdir -p $(@D)
-	$(SAY) '  EMBED   profiles/'
-	$(Q)n=0; for f in $(PROFILES); do \
-	    echo "static const char profile_$$n[] = {"; od -An -v -t u1 $$f | sed 's/[0-9][0-9]*/&,/g'; echo '0};'; n=$$((n + 1)); \
-	done >$@
-	$(Q){ echo 'static const Builtin builtin[] = {'; n=0; for f in $(PROFILES:profiles/%.profile=%); do \
-	    echo "    {\"$$f\", profile_$$n},"; n=$$((n + 1)); done; echo '};'; } >>$@
+	$(call EMBED,Builtin,profiles/,.profile)
+
+# What anec makes of the model that ships, for anerun doctor.
+$(BUILD)/gen/tools/anerun/kinds.inc: $(sort $(wildcard tools/anerun/kinds/*.mil))
+	$(call EMBED,Kind,tools/anerun/kinds/,.mil)
 
 # ---- running ----
 

@@ -8,6 +8,14 @@ check "it says so" grep -q '^engine: none: no Neural Engine here' "$T/report.txt
 check "every test of the CPU is fine" test "$(grep -c '^ok ' "$T/report.txt")" -eq 38
 check_error "two packages" 2 "one package at a time" anerun doctor a b
 check_error "a file that cannot be written" 1 "no/such" anerun doctor -o "$T/no/such/report"
+# The kinds of programs that it runs are those that anec makes of the model that ships.
+check "tales compiles for the doctor" anec models/gpt2.anel --weights models/tales -q -o "$T/tales.pkg"
+for kind in attention mlp; do
+    for bucket in s0032 s0064; do
+        cp "tools/anerun/kinds/$kind.$bucket.mil" "$T/expected"
+        check_same "$kind.$bucket is what anec writes" "$T/expected" "$T/tales.pkg/mil/${kind}_00.$bucket.mil"
+    done
+done
 if [ "$(uname -s)" = Darwin ]; then
     skip "anerun doctor over the stand-in" "it has the names of this system's own functions"
     finish
@@ -40,7 +48,7 @@ check "nothing is left behind" test -z "$(find "$T" -name model.mil)"
 check "no folder and no user is named" test -z "$(grep -e "$T" -e somebody "$T/stdout")"
 doctor_over 'wrong = tanh'
 tells "wrong numbers" 1 '^FAIL tanh .*relative 0\.[2-9]'
-tells "also in the kinds" 1 '^FAIL an MLP'
+tells "also in the kinds" 1 '^FAIL tales: mlp.s0032 '
 check "and nothing else" test "$(grep -c '^FAIL' "$T/stdout")" -eq 4
 doctor_over 'refuse = pow'
 tells "an op that is refused" 1 '^FAIL pow.*compiling failed'

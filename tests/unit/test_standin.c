@@ -66,7 +66,8 @@ static const char good[] =
     "program(1.3)\n[buildInfo = dict<string, string>({{\"coremlc-version\", \"3505.4.1\"}})]\n{\n"
     "    func main<ios18>(tensor<fp16, [1, 4, 1, 32]> b, tensor<fp16, [1, 4, 1, 32]> a) {\n"
     "            tensor<fp16, [1, 4, 1, 1]> w = const()[name = string(\"w\"), "
-    "val = tensor<fp16, [1, 4, 1, 1]>(BLOBFILE(path = string(\"@model_path/weights/w.bin\"), offset = uint64(64)))];\n"
+    "val = tensor<fp16, [1, 4, 1, 1]>(BLOBFILE(path = string(\"@model_path/weights/w.bin\"), "
+    "offset = uint64(64)))];\n"
     "            tensor<fp16, [1, 4, 1, 32]> d = sub(x = a, y = b)[name = string(\"d\")];\n"
     "            tensor<fp16, [1, 4, 1, 32]> c = add(x = d, y = w)[name = string(\"c\")];\n"
     "        } -> (c);\n}\n";

@@ -10,6 +10,7 @@
 #include "base/half.h"
 #include "frontend/mil/mil.h"
 #include "runtime/compare.h"
+#include "tools/anerun/kinds.h"
 
 /* x and y are [1, 32, 1, S], x in -1 to 1 and y in 0.5 to 1.5; the result is z. In the text, %S is the
  * length, %T a tensor of x's type, %W a weight of 32 by 32. */
@@ -80,22 +81,6 @@ static const Case cases[] = {
                  "narrow",
                  "fp16") "tensor<fp32, [1, 32, 1, %S]> f = cast(dtype = wide, x = x)[name = string(\"f\")];\n"
                          "%T z = cast(dtype = narrow, x = f)[name = string(\"z\")];\n"},
-    {"an MLP", "%W(w)%W(v)" CONV CONV_OF(
-                   "a", "w", "x") "%T t = tanh(x = a)[name = string(\"t\")];\n"
-                                  "%T g = mul(x = t, y = a)[name = string(\"g\")];\n" CONV_OF("z", "v", "g")},
-    {"attention",
-     "%W(wq)%W(wk)%W(wv)" CONV CONV_OF("q", "wq", "x") CONV_OF("k", "wk", "x") CONV_OF("v", "wv", "y")
-         RESHAPE(HEADS, "qh", "q", "1, 4, 8, %S") RESHAPE(HEADS, "kh", "k", "1, 4, 8, %S")
-             RESHAPE(HEADS, "vh", "v", "1, 4, 8, %S") INTS("perm", "4", "0, 1, 3, 2") ROWS
-     "qr = transpose(perm = perm, x = qh)[name = string(\"qr\")];\n" ROWS
-     "vr = transpose(perm = perm, x = vh)[name = string(\"vr\")];\n" BOOL("no", "false") INT(
-         "axis",
-         "-1") "tensor<fp16, [1, 4, %S, %S]> s = matmul(transpose_x = no, transpose_y = no, x = qr, y = kh)"
-               "[name = string(\"s\")];\n"
-               "tensor<fp16, [1, 4, %S, %S]> p = softmax(axis = axis, x = s)[name = string(\"p\")];\n" ROWS
-               "c = matmul(transpose_x = no, transpose_y = no, x = p, y = vr)[name = string(\"c\")];\n" HEADS
-               "m = transpose(perm = perm, x = c)[name = string(\"m\")];\n" RESHAPE("%T ", "z", "m",
-                                                                                    "1, 32, 1, %S")},
 };
 enum { CASES = sizeof cases / sizeof *cases, C = 32, LENGTHS = 2 };
 static const int length[LENGTHS] = {32, 64};
@@ -149,18 +134,12 @@ typedef struct Program {
     Module *module;
     Kernel *kernel;
     PortData *data;
+    KindFiles *files; /* NULL: the weights are in the text */
 } Program;
 
-static bool open_case(Program *p, Device *d, const Case *c, int s, Error *err)
+/* Inputs: y from 0.5 to 1.5, others within 1. */
+static void fill_ports(Program *p)
 {
-    Diags none = {.quiet = true};
-    write_mil(&p->text, c->body, s);
-    p->source = (Source){c->name, p->text.data, p->text.size};
-    p->module = mil_read(&p->source, &none);
-    const Func *f = p->module ? module_find(p->module, "main") : NULL;
-    p->kernel = f ? device_compile(d, f, NULL, err) : NULL;
-    if (!p->kernel)
-        return f ? false : error_set(err, "the program is not valid MIL");
     p->data = xcalloc((size_t)p->kernel->ports, sizeof *p->data);
     for (int i = 0; i < p->kernel->ports; i++) {
         const Port *port = &p->kernel->port[i];
@@ -170,7 +149,34 @@ static bool open_case(Program *p, Device *d, const Case *c, int s, Error *err)
             values[k] = half_from_float(least + width * (float)((k * 7919 + 13) % 1009) / 1009);
         p->data[i] = (PortData){values, port->bytes};
     }
-    return true;
+}
+
+static bool open_text(Program *p, Device *d, const char *name, bool files, Error *err)
+{
+    Diags none = {.quiet = true};
+    p->source = (Source){name, p->text.data, p->text.size};
+    p->module = mil_read(&p->source, &none);
+    const Func *f = p->module ? module_find(p->module, "main") : NULL;
+    if (!f)
+        return error_set(err, "the program is not valid MIL");
+    p->files = files ? kind_files_new(f) : NULL;
+    BlobResolver blobs = kind_files_resolver(p->files);
+    p->kernel = device_compile(d, f, files ? &blobs : NULL, err);
+    if (p->kernel)
+        fill_ports(p);
+    return p->kernel;
+}
+
+static bool open_case(Program *p, Device *d, const Case *c, int s, Error *err)
+{
+    write_mil(&p->text, c->body, s);
+    return open_text(p, d, c->name, false, err);
+}
+
+static bool open_kind(Program *p, Device *d, const Kind *k, Error *err)
+{
+    text_puts(&p->text, k->text);
+    return open_text(p, d, k->name, true, err);
 }
 
 static bool run_case(Program *p, Error *err)
@@ -185,23 +191,32 @@ static void close_case(Program *p)
     free(p->data);
     kernel_release(p->kernel);
     module_free(p->module);
+    kind_files_free(p->files);
     text_free(&p->text);
 }
 
 /* ---- tests ---- */
 
-static bool test_case(Device *tested, Device *reference, const Case *c, int s, double bound, Text *out)
+/* One of the cases at a length, or where `c` is NULL a kind; a line for it. */
+static bool test_one(Device *tested, Device *reference, const Case *c, int s, const Kind *kind, double bound,
+                     Text *out)
 {
     Error err;
     Program p = {0};
     Comparison *both = comparison_new(tested, reference);
-    bool ok = open_case(&p, comparison_device(both), c, s, &err) && run_case(&p, &err);
+    Device *d = comparison_device(both);
+    bool ok = (c ? open_case(&p, d, c, s, &err) : open_kind(&p, d, kind, &err)) && run_case(&p, &err);
     int count;
-    const Difference *d = comparison_results(both, &count);
-    bool within = ok && count && difference_is_within(d, bound);
-    text_printf(out, "%s %-22s length %-4d ", within ? "ok  " : "FAIL", c->name, s);
+    const Difference *found = comparison_results(both, &count);
+    bool within = ok && count && difference_is_within(found, bound);
+    text_printf(out, "%s ", within ? "ok  " : "FAIL");
+    if (c)
+        text_printf(out, "%-22s length %-4d ", c->name, s);
+    else
+        text_printf(out, "tales: %-27s ", kind->name);
     if (ok)
-        text_printf(out, "absolute %.3g, relative %.3g, %.0f us\n", d->absolute, d->relative, d->tested_us);
+        text_printf(out, "absolute %.3g, relative %.3g, %.0f us\n", found->absolute, found->relative,
+                    found->tested_us);
     else
         text_printf(out, "%s\n", err.text);
     close_case(&p);
@@ -209,19 +224,25 @@ static bool test_case(Device *tested, Device *reference, const Case *c, int s, d
     return within;
 }
 
+static bool is_late(double end, const char *name, Text *out)
+{
+    bool late = clock_seconds() >= end;
+    if (late)
+        text_printf(out, "FAIL %-22s not run: the time is over\n", name);
+    return late;
+}
+
 bool selftest(Device *tested, Device *reference, double bound, double seconds, Text *out)
 {
     bool fine = true;
     double end = clock_seconds() + seconds;
     for (int i = 0; i < CASES; i++)
-        for (int k = 0; k < LENGTHS; k++) {
-            if (clock_seconds() < end) {
-                fine &= test_case(tested, reference, &cases[i], length[k], bound, out);
-            } else {
-                text_printf(out, "FAIL %-22s not run: %g s are over\n", cases[i].name, seconds);
-                fine = false;
-            }
-        }
+        for (int k = 0; k < LENGTHS; k++)
+            fine &= !is_late(end, cases[i].name, out) &&
+                    test_one(tested, reference, &cases[i], length[k], NULL, bound, out);
+    for (int i = 0; kind_at(i); i++)
+        fine &= !is_late(end, kind_at(i)->name, out) &&
+                test_one(tested, reference, NULL, 0, kind_at(i), bound, out);
     return fine;
 }
 

@@ -1,5 +1,5 @@
-/* Small programs whose results are known: each op of the safe core (docs/profiles.md), and the kinds that the
- * compiler makes, at two lengths. */
+/* Small programs whose results are known: each op of the safe core (docs/profiles.md) at two lengths, and the
+ * kinds that the compiler makes of a real model, in two buckets. */
 #ifndef TOOLS_ANERUN_SELFTEST_H
 #define TOOLS_ANERUN_SELFTEST_H
 
