@@ -125,8 +125,9 @@ void manifest_print(Text *out, const Plan *plan, const ManifestFile *files, int 
     json_object_set_new(j, "model", model(&plan->model));
     json_object_set_new(j, "profile", json_string(plan->profile));
     json_object_set_new(j, "limits",
-                        json_pack("{s:I, s:I}", "compiles", (json_int_t)plan->compiles, "resident",
-                                  (json_int_t)plan->resident));
+                        json_pack("{s:I, s:I, s:I}", "compiles", (json_int_t)plan->compiles, "resident",
+                                  (json_int_t)plan->resident, "surface_bytes",
+                                  (json_int_t)plan->surface_bytes));
     json_object_set_new(j, "tokenizer", tokenizer);
     json_object_set_new(j, "states", states(plan));
     json_object_set_new(j, "programs", programs(plan));

@@ -82,7 +82,7 @@ typedef struct Plan {
     Arena arena;
     ModelInfo model;
     const char *profile;
-    int64_t compiles, resident; /* the profile's limits of a process; 0: not known */
+    int64_t compiles, resident, surface_bytes; /* of the profile, for the runtime; 0: not known */
     int programs, programs_cap;
     Program **program;
     int entries;

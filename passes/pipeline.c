@@ -257,6 +257,7 @@ static bool begin(Pipeline *p, const Func *model)
     p->plan->profile = arena_str(&p->plan->arena, p->profile->name, strlen(p->profile->name));
     p->plan->compiles = p->profile->compiles;
     p->plan->resident = p->profile->resident;
+    p->plan->surface_bytes = p->profile->surface_bytes;
     p->module = module_new(p->profile->program_version);
     p->graph = func_clone(p->module, model, model->name);
     choose_buckets(p);

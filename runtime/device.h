@@ -137,8 +137,9 @@ enum { ANE_SECONDS = 30 }; /* a usual time limit: healthy calls take millisecond
 
 typedef struct AneOptions {
     const char *library;
-    int compiles;   /* the most compilations of this process; 0: 110 */
-    int resident;   /* the most programs loaded at a time; 0: as many as the engine takes */
+    int compiles;      /* the most compilations of this process; 0: 110 */
+    int surface_bytes; /* of the smallest surface, where that is above 49152; else 0 */
+    int resident;      /* the most programs loaded at a time; 0: as many as the engine takes */
     double seconds; /* after which a call has failed, and the device with it; compiling may take ten times as
                      * long; 0: never */
     /* The words that start a worker (runtime/remote/remote.h), which takes the programs that this process may

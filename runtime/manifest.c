@@ -371,6 +371,7 @@ static void read_root(Reader *r, json_t *root)
     if (limits) {
         r->m->plan.compiles = get_int(r, limits, "compiles", 0, INT64_MAX);
         r->m->plan.resident = get_int(r, limits, "resident", 0, INT64_MAX);
+        r->m->plan.surface_bytes = get_int(r, limits, "surface_bytes", 0, INT64_MAX);
     }
     read_files(r, root);
     read_model(r, root);

@@ -219,8 +219,10 @@ Device *ane_device_open_as(const AneOptions *options, Error *err)
 {
     AneDevice *d = xcalloc(1, sizeof *d);
     d->options = *options;
-    d->engine = (AneEngine){
-        .compile_limit = options->compiles, .load_limit = options->resident, .time_limit = options->seconds};
+    d->engine = (AneEngine){.compile_limit = options->compiles,
+                            .load_limit = options->resident,
+                            .time_limit = options->seconds,
+                            .surface_least = (size_t)options->surface_bytes};
     d->base =
         (Device){"ane", "Apple Neural Engine, by the private framework", compile, run, release, close_device};
     if (apple_open(&d->engine.apple, options->library, err)) {

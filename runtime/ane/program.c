@@ -7,9 +7,9 @@
 /* ---- surfaces and request ---- */
 
 static bool open_surfaces(const Apple *a, CF attributes, AneSide side, const AnePort *port, int count,
-                          size_t unit, AneSurface *s, Error *err)
+                          size_t unit, size_t least, AneSurface *s, Error *err)
 {
-    surface_layout(a, attributes, side, port, count, unit, s);
+    surface_layout(a, attributes, side, port, count, unit, least, s);
     for (int i = 0; i < count; i++)
         if (!surface_open(a, &s[i], err))
             return error_prefix(err, "%s", port[i].name);
@@ -63,11 +63,12 @@ static bool bind(AneProgram *p, const AneSource *s, Error *err)
 {
     const Apple *a = apple_of(p);
     CF attributes = (CF)model_attributes(a, p->model->object);
+    size_t least = p->model->engine->surface_least;
     p->procedure = surface_procedure(a, attributes, s->function, s->number);
     return open_surfaces(a, attributes, (AneSide){false, p->procedure}, p->input, p->inputs, s->surface_unit,
-                         p->in, err) &&
+                         least, p->in, err) &&
            open_surfaces(a, attributes, (AneSide){true, p->procedure}, p->output, p->outputs, s->surface_unit,
-                         p->out, err) &&
+                         least, p->out, err) &&
            make_request(p, err);
 }
 

@@ -18,8 +18,9 @@ typedef struct AneEngine {
     /* What the process may do (profiles/). */
     int compile_limit; /* of this engine, and of the process where it is above ANE_COMPILE_LIMIT; 0: none */
     int load_limit;    /* programs at a time; 0: as many as the engine takes */
-    double time_limit; /* seconds of a call, ten times as many of a compilation; 0: no limit */
-    int compiles;      /* so far, by this engine */
+    size_t surface_least; /* bytes of the smallest surface, where that is above 49152 */
+    double time_limit;    /* seconds of a call, ten times as many of a compilation; 0: no limit */
+    int compiles;         /* so far, by this engine */
     int loaded;
     bool exhausted; /* a compilation was refused because of compile_limit */
     uint64_t clock; /* counts uses of programs */

@@ -6,10 +6,11 @@ enum { LEAST = 49152, PAGE = 16384, NAME = 256, READ_ONLY = 1 };
 
 /* ---- layout ---- */
 
-static size_t rounded(size_t bytes)
+static size_t rounded(size_t bytes, size_t least)
 {
-    bytes = (bytes + PAGE - 1) / PAGE * PAGE;
-    return bytes < LEAST ? LEAST : bytes;
+    least = least > LEAST ? least : LEAST;
+    bytes = bytes > least ? bytes : least;
+    return (bytes + PAGE - 1) / PAGE * PAGE;
 }
 
 /* How many names come before this one. */
@@ -21,11 +22,11 @@ static int64_t alphabetical_index(const AnePort *port, int count, int i)
     return before;
 }
 
-static void guess(const AnePort *port, int count, size_t unit, AneSurface *out)
+static void guess(const AnePort *port, int count, size_t unit, size_t least, AneSurface *out)
 {
     size_t most = 0;
     for (int i = 0; i < count; i++) {
-        size_t bytes = rounded(port[i].rows * port[i].row_bytes);
+        size_t bytes = rounded(port[i].rows * port[i].row_bytes, least);
         most = bytes > most ? bytes : most;
     }
     for (int i = 0; i < count; i++) {
@@ -121,9 +122,9 @@ static void take_size(const Apple *a, CF live, const AnePort *port, AneSurface *
 }
 
 void surface_layout(const Apple *a, CF attributes, AneSide side, const AnePort *port, int count, size_t unit,
-                    AneSurface *out)
+                    size_t least, AneSurface *out)
 {
-    guess(port, count, unit, out);
+    guess(port, count, unit, least, out);
     take_indices(a, attributes, side, port, count, out);
     CF status =
         cf_dictionary_at(a, cf_find_array(a, attributes, "NetworkStatusList"), (size_t)side.procedure);

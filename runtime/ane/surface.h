@@ -23,10 +23,10 @@ typedef struct AneSide {
 int64_t surface_procedure(const Apple *a, CF attributes, const char *function, int number);
 
 /* The layout of `count` ports from a program's attributes, which may lack it: then names in alphabetical
- * order, rows without gaps, and one size for all that every known chip takes; or each its own, in multiples
- * of `unit` bytes, where that is not 0. */
+ * order, rows without gaps, and one size for all that every known chip takes and no less than `least`;
+ * or each its own, in multiples of `unit` bytes, where that is not 0. */
 void surface_layout(const Apple *a, CF attributes, AneSide side, const AnePort *port, int count, size_t unit,
-                    AneSurface *out);
+                    size_t least, AneSurface *out);
 
 /* Allocates what surface_layout has laid out. */
 MUST_USE bool surface_open(const Apple *a, AneSurface *s, Error *err);

@@ -276,6 +276,7 @@ static bool say_hello(RemoteDevice *d, const AneOptions *o, Error *err)
     put_text(&body, o->library ? o->library : "", o->library ? strlen(o->library) : 0);
     put_number(&body, (uint64_t)o->compiles);
     put_number(&body, (uint64_t)o->resident);
+    put_number(&body, (uint64_t)o->surface_bytes);
     put_number(&body, o->remember);
     put_number(&body, (uint64_t)(o->seconds * 1e9));
     bool ok = ask(d, WIRE_OPEN, &body, &none, 0, err);

@@ -51,11 +51,12 @@ static bool serve_open(Server *s, Body *b, Error *err)
 {
     const char *version, *library;
     size_t version_size, library_size;
-    uint64_t has_library, compiles, resident, remember, ns;
+    uint64_t has_library, compiles, resident, surface, remember, ns;
     Error why = {{0}};
     if (s->device || !take_text(b, &version, &version_size) || !take_number(b, &has_library) ||
         !take_text(b, &library, &library_size) || !take_number(b, &compiles) || !take_number(b, &resident) ||
-        !take_number(b, &remember) || !take_number(b, &ns) || compiles > INT32_MAX || resident > INT32_MAX)
+        !take_number(b, &surface) || !take_number(b, &remember) || !take_number(b, &ns) ||
+        compiles > INT32_MAX || resident > INT32_MAX || surface > INT32_MAX)
         return error_set(err, "an opening that is none");
     if (version_size != strlen(ANEC_VERSION) || memcmp(version, ANEC_VERSION, version_size) != 0) {
         error_set(&why, "the program was replaced by another version while it ran: start it again");
@@ -64,6 +65,7 @@ static bool serve_open(Server *s, Body *b, Error *err)
     AneOptions o = {.library = has_library ? arena_str(&s->arena, library, library_size) : NULL,
                     .compiles = (int)compiles,
                     .resident = (int)resident,
+                    .surface_bytes = (int)surface,
                     .remember = remember,
                     .seconds = (double)ns * 1e-9};
     s->device = ane_device_open_as(&o, &why);

@@ -16,7 +16,7 @@
 
 typedef enum WireKind {
     /* to the worker */
-    WIRE_OPEN = 1, /* version, library, compiles, resident, remember, seconds in nanoseconds */
+    WIRE_OPEN = 1, /* version, library, compiles, resident, surface_bytes, remember, seconds in nanoseconds */
     WIRE_COMPILE,  /* number of the function, folder of the weight files, MIL text */
     WIRE_RUN,      /* number of the kernel, whose ports are in the shared memory (shared.h) */
     WIRE_RELEASE,  /* number of the kernel */

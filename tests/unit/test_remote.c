@@ -234,7 +234,7 @@ static void make_conversation(Text *t)
     put_text(&body, ANEC_VERSION, strlen(ANEC_VERSION));
     put_number(&body, 1);
     put_text(&body, "", 0);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         put_number(&body, 0);
     add_message(t, WIRE_OPEN, &body);
     text_free(&body);

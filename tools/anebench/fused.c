@@ -306,7 +306,7 @@ static void lower(int64_t *limit, int64_t other)
         *limit = other;
 }
 
-/* The least that any of the packages allows. */
+/* What all of the packages allow. */
 static bool find_limits(const char **paths, int count, Plan *limits, Error *err)
 {
     for (int i = 0; i < count; i++) {
@@ -315,6 +315,8 @@ static bool find_limits(const char **paths, int count, Plan *limits, Error *err)
             return false;
         lower(&limits->compiles, package_manifest(package)->plan.compiles);
         lower(&limits->resident, package_manifest(package)->plan.resident);
+        int64_t surface = package_manifest(package)->plan.surface_bytes;
+        limits->surface_bytes = surface > limits->surface_bytes ? surface : limits->surface_bytes;
         package_close(package);
     }
     return true;

@@ -90,6 +90,8 @@ void result_line(Result *r, bool taken, const char *key, const char *value, cons
 void result_line_number(Result *r, bool taken, const char *key, double value, const char *note)
 {
     char text[40];
+    if (!isfinite(value) || value <= 0) /* a rate where nothing took time: the base profile knows better */
+        return;
     snprintf(text, sizeof text, value >= 1 && value < 1e15 && value == floor(value) ? "%.0f" : "%.6g", value);
     result_line(r, taken, key, text, note);
 }

@@ -60,6 +60,7 @@ Device *engine_open(const EngineOptions *options, Error *err)
     AneOptions ane = {.library = options->framework,
                       .compiles = plan ? whole(plan->compiles) : 0,
                       .resident = plan ? whole(plan->resident) : 0,
+                      .surface_bytes = plan ? whole(plan->surface_bytes) : 0,
                       .seconds = options->seconds,
                       .remember = options->remember,
                       .worker = worker_command()};
