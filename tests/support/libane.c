@@ -72,7 +72,7 @@ static Id model_with(Id self, Sel selector, Id descriptor)
 
 static Id model_identifier(Id self, Sel selector)
 {
-    return apple_autorelease(apple_string(self->text));
+    return standin_fails("identifier") ? NULL : apple_autorelease(apple_string(self->text));
 }
 
 static bool model_exists(Id self, Sel selector)
@@ -409,7 +409,7 @@ static Id model_attributes(Id self, Sel selector)
 
 static Id wrap_surface(Id self, Sel selector, Surface surface)
 {
-    if (!apple_is_kind(surface, SURFACE, "objectWithIOSurface:"))
+    if (!apple_is_kind(surface, SURFACE, "objectWithIOSurface:") || standin_fails("wrap"))
         return NULL;
     Id o = apple_make(WRAPPER);
     apple_hold(o, &surface->o);

@@ -381,7 +381,7 @@ DECLARED(Surface, IOSurfaceCreate, (CF properties))
 
 DECLARED(int, IOSurfaceLock, (Surface s, uint32_t options, uint32_t *seed))
 {
-    if (!apple_is_kind(s, SURFACE, "IOSurfaceLock"))
+    if (!apple_is_kind(s, SURFACE, "IOSurfaceLock") || standin_fails("lock"))
         return 1;
     s->o.locks++;
     s->o.lock_options = options;

@@ -230,6 +230,9 @@ static void test_failures(void)
     test_failure("load", 3, busy, NULL);
     test_failure("load", 2, "Failed with status=0x50", "loading failed");
     test_failure("surface", 1, NULL, "no memory for a surface");
+    test_failure("identifier", 1, NULL, "gives the program no identifier");
+    test_failure("wrap", 1, NULL, "does not take a surface");
+    test_failure("lock", 1, NULL, "cannot be locked");
     test_failure("request", 1, NULL, "makes no request");
     test_failure("unload", 1, NULL, NULL);
     test_failure("unload", 1, busy, NULL);
