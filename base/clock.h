@@ -7,4 +7,7 @@
 int64_t clock_ns(void);
 double clock_seconds(void);
 
+/* Does nothing for so long; less where a signal comes. */
+void clock_sleep(double seconds);
+
 #endif

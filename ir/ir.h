@@ -194,6 +194,8 @@ Module *module_new(const char *version);
 void module_free(Module *m); /* NULL is allowed */
 Func *func_new(Module *m, const char *name, const char *opset);
 Func *module_find(const Module *m, const char *name);
+/* Its place among the functions of its module. */
+int func_number(const Func *f);
 /* A function for an op's block: not in the module's list. */
 Func *block_new(Module *m, const char *opset);
 const char *module_about(const Module *m, const char *key); /* NULL: nothing is said */

@@ -52,6 +52,14 @@ Func *module_find(const Module *m, const char *name)
     return NULL;
 }
 
+int func_number(const Func *f)
+{
+    int n = 0;
+    while (f->module->func[n] != f)
+        n++;
+    return n;
+}
+
 /* Types never change, and what follows one another has few of them. Equal bytes are an equal type; padding
  * may keep two apart. */
 static const Type *type_kept(Module *m, const Type *type)

@@ -216,22 +216,6 @@ bool package_extra(Package *p, const char *name, const char **data, size_t *size
 
 /* ---- programs ---- */
 
-/* A verified module; what is wrong with the text comes as one line. */
-static Module *parse(const Source *source, Error *err)
-{
-    char *shown = NULL;
-    size_t size = 0;
-    FILE *memory = open_memstream(&shown, &size);
-    Diags diags = {.out = memory, .limit = 1, .quiet = true};
-    Module *m = mil_read(source, &diags);
-    if (memory)
-        fclose(memory);
-    if (!m)
-        error_set(err, "%.*s", (int)strcspn(shown ? shown : "", "\n"), shown ? shown : source->name);
-    free(shown);
-    return m;
-}
-
 static bool load_program(Package *p, Program *program, int index, Error *err)
 {
     const char *relative = manifest_program_path(&p->manifest, program);
@@ -244,7 +228,7 @@ static bool load_program(Package *p, Program *program, int index, Error *err)
         memcpy(text, p->map[i].data, p->map[i].size);
     text[p->map[i].size] = 0;
     p->source[index] = (Source){relative, text, p->map[i].size};
-    program->module = parse(&p->source[index], err);
+    program->module = mil_read_whole(&p->source[index], err);
     return program->module != NULL;
 }
 

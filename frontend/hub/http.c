@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 
 enum { TEXT_LIMIT = 32 << 20, TRIES = 5, REDIRECTS = 5, SHOWN_BODY = 200 };
 
@@ -241,9 +241,7 @@ static void begin(Http *h, const char *url, bool head, bool follow)
 /* Longer with every try. */
 static void pause_before(const Http *h, int attempt)
 {
-    long ms = h->settings->pause << attempt;
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-    nanosleep(&t, NULL);
+    clock_sleep((double)(h->settings->pause << attempt) * 1e-3);
 }
 
 static bool request(Http *h, const char *url, bool head, bool follow, Error *err)

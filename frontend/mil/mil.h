@@ -9,6 +9,9 @@
  */
 Module *mil_read(const Source *src, Diags *diags);
 
+/* As mil_read, where nobody looks at diagnostics: the first error is err's text, with its place. */
+MUST_USE Module *mil_read_whole(const Source *src, Error *err);
+
 /* As mil_read, but the module is also there where verifying it found errors: everything was read, though some
  * of it is of wrong types. NULL where something could not be read. */
 Module *mil_read_unverified(const Source *src, Diags *diags);

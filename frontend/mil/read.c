@@ -1,3 +1,5 @@
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "frontend/mil/mil.h"
@@ -235,4 +237,19 @@ Module *mil_read_unverified(const Source *src, Diags *diags)
 Module *mil_read_model(const Source *src, Diags *diags)
 {
     return read(src, diags, true, false);
+}
+
+Module *mil_read_whole(const Source *source, Error *err)
+{
+    char *shown = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&shown, &size);
+    Diags diags = {.out = memory, .limit = 1, .quiet = true};
+    Module *m = mil_read(source, &diags);
+    if (memory)
+        fclose(memory);
+    if (!m)
+        error_set(err, "%.*s", (int)strcspn(shown ? shown : "", "\n"), shown ? shown : source->name);
+    free(shown);
+    return m;
 }

@@ -14,16 +14,25 @@ void ane_compiles_forget(void)
     compiled = 0;
 }
 
+static bool has_done_its_own(const AneEngine *e)
+{
+    return e->compile_limit && e->compiles >= e->compile_limit;
+}
+
+bool budget_is_spent(const AneEngine *e)
+{
+    int all = e->compile_limit > ANE_COMPILE_LIMIT ? e->compile_limit : ANE_COMPILE_LIMIT;
+    return has_done_its_own(e) || compiled >= all;
+}
+
 bool budget_compile(AneEngine *e, Error *err)
 {
-    int own = e->compile_limit, all = own > ANE_COMPILE_LIMIT ? own : ANE_COMPILE_LIMIT;
-    bool spent = own && e->compiles >= own;
-    e->exhausted = spent || compiled >= all;
+    e->exhausted = budget_is_spent(e);
     if (e->exhausted)
         return error_set(err,
                          "this process has compiled %d programs, and the system allows few more: "
                          "start it again, or compile for fewer buckets",
-                         spent ? e->compiles : (int)compiled);
+                         has_done_its_own(e) ? e->compiles : (int)compiled);
     e->compiles++;
     compiled++;
     return true;

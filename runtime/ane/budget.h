@@ -8,6 +8,9 @@
 /* Takes one compilation out of the budget; fails where none is left, and then e->exhausted is set. */
 MUST_USE bool budget_compile(AneEngine *e, Error *err);
 
+/* Whether none is left. */
+bool budget_is_spent(const AneEngine *e);
+
 /* A compilation was refused without a reason, which is what the system does at a limit: where others went
  * well before, it may be lower than believed, and e->exhausted is set. */
 void budget_doubt(AneEngine *e);

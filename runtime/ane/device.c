@@ -129,13 +129,14 @@ static bool open_worker(AneDevice *d, Error *err)
     if (d->workers == MOST_WORKERS)
         return error_set(err, "%d processes have compiled all that they may", MOST_WORKERS + 1);
     o.resident = e->load_limit > 1 ? e->load_limit / 2 : e->load_limit;
+    Device *worker = remote_device_open(d->options.worker, &o, err);
+    if (!worker)
+        return false;
+    d->worker[d->workers++] = worker;
     if (e->load_limit > 1)
         e->load_limit -= o.resident;
     budget_make_room(e, NULL);
-    Device *worker = remote_device_open(d->options.worker, &o, err);
-    if (worker)
-        d->worker[d->workers++] = worker;
-    return worker;
+    return true;
 }
 
 /* In the newest worker, or where that is spent too, in a new one. */
@@ -165,10 +166,9 @@ static Kernel *compile(Device *device, const Func *f, const BlobResolver *blobs,
 {
     AneDevice *d = (AneDevice *)device;
     AneKernel *k = xcalloc(1, sizeof *k);
-    AneSource s = {.name = f->name, .function = f->name};
+    AneSource s = {.name = f->name, .function = f->name, .number = func_number(f)};
     Text mil = {0};
-    while (f->module->func[s.number] != f)
-        s.number++;
+    d->engine.exhausted = false;
     k->base = (Kernel){.device = device, .name = f->name, .steps = 1};
     if (take_ports(k, &s, f, err) && find_files(k, &s, f->module, blobs, err)) {
         module_print(&mil, f->module);

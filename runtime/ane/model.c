@@ -4,20 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "runtime/ane/budget.h"
 #include "runtime/ane/failure.h"
 
-enum { PATH = 1024, TRIES = 6, FIRST_WAIT_MS = 100, COMPILE_PATIENCE = 10 };
-
-static void wait_ms(long ms)
-{
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-    nanosleep(&t, NULL);
-}
+enum { PATH = 1024, TRIES = 6, COMPILE_PATIENCE = 10 };
+#define FIRST_WAIT 0.1 /* seconds */
 
 CF ane_no_options(const Apple *a)
 {
@@ -228,7 +223,7 @@ static bool start_warm(AneModel *m, Error *err)
 bool ane_load(AneModel *m, Error *err)
 {
     AneEngine *e = m->engine;
-    long wait = FIRST_WAIT_MS;
+    double wait = FIRST_WAIT;
     budget_make_room(e, m);
     budget_touch(m);
     for (int i = 0; i < TRIES && !m->loaded; i++) {
@@ -238,7 +233,7 @@ bool ane_load(AneModel *m, Error *err)
             break;
         if (m->transient && budget_unload_one(e, m))
             continue;
-        wait_ms(wait);
+        clock_sleep(wait);
         wait *= 2;
     }
     return m->loaded;
@@ -255,24 +250,31 @@ bool ane_unload(AneModel *m, Error *err)
 
 bool ane_evaluate(AneModel *m, Id request, Error *err)
 {
-    long wait = FIRST_WAIT_MS;
+    double wait = FIRST_WAIT;
     bool ok = false;
     m->request = request;
     for (int i = 0; i < TRIES && !ok; i++, wait *= 2) {
         ok = ask(m, &evaluate, err);
         if (ok || !m->transient)
             break;
-        wait_ms(wait);
+        clock_sleep(wait);
     }
     return ok;
 }
 
 /* ---- life ---- */
 
+/* Where nothing may be compiled any more, files are only written of what the system has compiled before. */
+static bool may_start(AneModel *m, Error *err)
+{
+    return !budget_is_spent(m->engine) ||
+           (ask(m, &exists, err) && (m->compiled || budget_compile(m->engine, err)));
+}
+
 static bool start(AneModel *m, const AneSource *s, Error *err)
 {
-    return start_warm(m, err) || (!watch_is_stuck(m->engine->watch) && write_folder(m, s, err) &&
-                                  make_compiled(m, err) && ane_load(m, err));
+    return start_warm(m, err) || (!watch_is_stuck(m->engine->watch) && may_start(m, err) &&
+                                  write_folder(m, s, err) && make_compiled(m, err) && ane_load(m, err));
 }
 
 /* Saved at once where it was compiled here: that was slow, and the process may end in any way. */
@@ -312,7 +314,6 @@ AneModel *ane_model_open(AneEngine *e, const AneSource *s, Error *err)
     AneModel *m = xcalloc(1, sizeof *m), *known = NULL;
     *m = (AneModel){.engine = e, .users = 1};
     bool ok = make_model(m, s, err);
-    e->exhausted = false;
     if (ok)
         HASH_FIND_STR(e->model, m->identifier, known);
     ok = ok && (known || (name_folder(m, err) && start(m, s, err)));

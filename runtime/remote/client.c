@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -20,10 +19,10 @@ extern char **environ;
 
 enum {
     MOST_ANSWER = 1 << 16, /* bytes of an answer that is no result */
-    PATIENCE = 40,     /* time limits of the worker's own calls that one message may take: compiling has ten,
-                        * and what is busy is tried again */
-    FAREWELL_MS = 5000 /* what a worker may take to unload its programs */
+    PATIENCE = 40, /* time limits of the worker's own calls that one message may take: compiling has ten,
+                    * and what is busy is tried again */
 };
+#define FAREWELL 5.0 /* seconds that a worker may take to unload its programs */
 
 typedef struct RemoteDevice {
     Device base;
@@ -43,21 +42,15 @@ typedef struct RemoteKernel {
 
 /* ---- the process ---- */
 
-static void pause_ms(long ms)
-{
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-    nanosleep(&t, NULL);
-}
-
-/* Gives it `ms` to end of itself, then ends it. Whether it did, with its status as waitpid tells it. */
-static bool await_end(pid_t pid, long ms, int *status)
+/* Gives it so long to end of itself, then ends it. Whether it did, with its status as waitpid tells it. */
+static bool await_end(pid_t pid, double seconds, int *status)
 {
     *status = 0;
-    for (; ms > 0; ms -= 5) {
+    for (double end = clock_seconds() + seconds; clock_seconds() < end;) {
         pid_t done = waitpid(pid, status, WNOHANG);
         if (done == pid || (done < 0 && errno != EINTR))
             return done == pid;
-        pause_ms(5);
+        clock_sleep(0.005);
     }
     kill(pid, SIGKILL);
     while (waitpid(pid, status, 0) < 0 && errno == EINTR)
@@ -69,7 +62,7 @@ static bool await_end(pid_t pid, long ms, int *status)
 static bool give_up(RemoteDevice *d, Error *err)
 {
     int status;
-    bool ended = await_end(d->pid, 200, &status);
+    bool ended = await_end(d->pid, 0.2, &status);
     d->broken = true;
     d->pid = -1;
     if (ended && WIFSIGNALED(status))
@@ -125,7 +118,7 @@ static bool take_refusal(RemoteDevice *d, uint64_t length, Error *err)
     size_t size = 0;
     bool whole = wire_body(&d->wire, length, MOST_ANSWER, &body, err);
     Body b = {body.data, body.size};
-    if (whole && take_number(&b, &spent) && take_text(&b, &text, &size)) {
+    if (whole && wire_take_number(&b, &spent) && wire_take_text(&b, &text, &size)) {
         d->spent = spent;
         error_set(err, "%.*s", (int)size, text);
     } else {
@@ -182,7 +175,7 @@ static void release(Kernel *kernel)
     Error ignored;
     char none;
     if (k->number) {
-        put_number(&body, k->number);
+        wire_put_number(&body, k->number);
         (void)!ask(d, WIRE_RELEASE, &body, &none, 0, &ignored);
         text_free(&body);
     }
@@ -215,15 +208,12 @@ static Kernel *compile(Device *device, const Func *f, const BlobResolver *blobs,
     RemoteKernel *k = xcalloc(1, sizeof *k);
     Text mil = {0}, body = {0};
     const char *folder = blobs && blobs->folder ? blobs->folder : "";
-    int number = 0;
-    while (f->module->func[number] != f)
-        number++;
     k->base = (Kernel){.device = device, .name = f->name, .steps = 1};
     d->spent = false;
     module_print(&mil, f->module);
-    put_number(&body, (uint64_t)number);
-    put_text(&body, folder, strlen(folder));
-    put_text(&body, mil.data, mil.size);
+    wire_put_number(&body, (uint64_t)func_number(f));
+    wire_put_text(&body, folder, strlen(folder));
+    wire_put_text(&body, mil.data, mil.size);
     bool ok = take_ports(k, f, err) && ask(d, WIRE_COMPILE, &body, &k->number, sizeof k->number, err);
     text_free(&mil);
     text_free(&body);
@@ -243,7 +233,7 @@ static bool run(Kernel *kernel, const PortData *data, const Trace *trace, Error 
     char none;
     for (int i = 0; i < k->inputs; i++)
         memcpy(d->memory.data + k->offset[i], data[i].data, data[i].bytes);
-    put_number(&body, k->number);
+    wire_put_number(&body, k->number);
     bool ok = ask(d, WIRE_RUN, &body, &none, 0, err);
     text_free(&body);
     for (int i = k->inputs; ok && i < kernel->ports; i++)
@@ -262,7 +252,7 @@ static void close_device(Device *device)
         close(d->wire.fd);
     int status;
     if (d->pid > 0)
-        await_end(d->pid, FAREWELL_MS, &status);
+        await_end(d->pid, FAREWELL, &status);
     shared_close(&d->memory);
     free(d);
 }
@@ -271,14 +261,14 @@ static bool say_hello(RemoteDevice *d, const AneOptions *o, Error *err)
 {
     Text body = {0};
     char none;
-    put_text(&body, ANEC_VERSION, strlen(ANEC_VERSION));
-    put_number(&body, o->library != NULL);
-    put_text(&body, o->library ? o->library : "", o->library ? strlen(o->library) : 0);
-    put_number(&body, (uint64_t)o->compiles);
-    put_number(&body, (uint64_t)o->resident);
-    put_number(&body, (uint64_t)o->surface_bytes);
-    put_number(&body, o->remember);
-    put_number(&body, (uint64_t)(o->seconds * 1e9));
+    wire_put_text(&body, ANEC_VERSION, strlen(ANEC_VERSION));
+    wire_put_number(&body, o->library != NULL);
+    wire_put_text(&body, o->library ? o->library : "", o->library ? strlen(o->library) : 0);
+    wire_put_number(&body, (uint64_t)o->compiles);
+    wire_put_number(&body, (uint64_t)o->resident);
+    wire_put_number(&body, (uint64_t)o->surface_bytes);
+    wire_put_number(&body, o->remember);
+    wire_put_number(&body, (uint64_t)(o->seconds * 1e9));
     bool ok = ask(d, WIRE_OPEN, &body, &none, 0, err);
     text_free(&body);
     return ok;

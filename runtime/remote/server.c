@@ -38,8 +38,8 @@ static bool answer(Server *s, Error *err)
 static bool refuse(Server *s, const Error *why, Error *err)
 {
     Text body = {0};
-    put_number(&body, s->device && ane_device_is_spent(s->device));
-    put_text(&body, why->text, strlen(why->text));
+    wire_put_number(&body, s->device && ane_device_is_spent(s->device));
+    wire_put_text(&body, why->text, strlen(why->text));
     bool ok = wire_send(&s->wire, WIRE_FAILED, &body, err);
     text_free(&body);
     return ok;
@@ -53,10 +53,11 @@ static bool serve_open(Server *s, Body *b, Error *err)
     size_t version_size, library_size;
     uint64_t has_library, compiles, resident, surface, remember, ns;
     Error why = {{0}};
-    if (s->device || !take_text(b, &version, &version_size) || !take_number(b, &has_library) ||
-        !take_text(b, &library, &library_size) || !take_number(b, &compiles) || !take_number(b, &resident) ||
-        !take_number(b, &surface) || !take_number(b, &remember) || !take_number(b, &ns) ||
-        compiles > INT32_MAX || resident > INT32_MAX || surface > INT32_MAX)
+    if (s->device || !wire_take_text(b, &version, &version_size) || !wire_take_number(b, &has_library) ||
+        !wire_take_text(b, &library, &library_size) || !wire_take_number(b, &compiles) ||
+        !wire_take_number(b, &resident) || !wire_take_number(b, &surface) ||
+        !wire_take_number(b, &remember) || !wire_take_number(b, &ns) || compiles > INT32_MAX ||
+        resident > INT32_MAX || surface > INT32_MAX)
         return error_set(err, "an opening that is none");
     if (version_size != strlen(ANEC_VERSION) || memcmp(version, ANEC_VERSION, version_size) != 0) {
         error_set(&why, "the program was replaced by another version while it ran: start it again");
@@ -85,19 +86,11 @@ static void free_served(Served *k)
     *k = (Served){0};
 }
 
-static void keep_first(void *context, DiagKind kind, const char *rule, Span at, const char *text)
-{
-    Error *why = context;
-    if (kind == DIAG_ERROR && !*why->text)
-        error_set(why, "%s", text);
-}
-
 static bool make_kernel(Server *s, Served *k, uint64_t number, const char *folder, Error *why)
 {
-    Diags diags = {.quiet = true, .sink = keep_first, .context = why};
-    k->module = mil_read(&k->source, &diags);
+    k->module = mil_read_whole(&k->source, why);
     if (!k->module)
-        return *why->text || error_set(why, "its MIL text cannot be read");
+        return false;
     if (number >= (uint64_t)k->module->funcs)
         return error_set(why, "there is no function of this number");
     const Func *f = k->module->func[number];
@@ -118,7 +111,8 @@ static bool serve_compile(Server *s, Body *b, Error *err)
     size_t folder_size, mil_size;
     uint64_t number;
     Error why = {{0}};
-    if (!take_number(b, &number) || !take_text(b, &folder, &folder_size) || !take_text(b, &mil, &mil_size))
+    if (!wire_take_number(b, &number) || !wire_take_text(b, &folder, &folder_size) ||
+        !wire_take_text(b, &mil, &mil_size))
         return error_set(err, "a program that is none");
     char *text = xmalloc(mil_size + 1);
     memcpy(text, mil, mil_size);
@@ -131,7 +125,7 @@ static bool serve_compile(Server *s, Body *b, Error *err)
     }
     arena_push(&s->arena, s->served, s->count, s->cap, k);
     Text body = {0};
-    put_number(&body, (uint64_t)s->count);
+    wire_put_number(&body, (uint64_t)s->count);
     bool ok = wire_send(&s->wire, WIRE_DONE, &body, err);
     text_free(&body);
     return ok;
@@ -149,7 +143,7 @@ static bool serve_run(Server *s, Body *b, Error *err)
 {
     uint64_t number;
     Error why = {{0}};
-    Served *k = take_number(b, &number) ? find(s, number) : NULL;
+    Served *k = wire_take_number(b, &number) ? find(s, number) : NULL;
     if (!k)
         return error_set(err, "a run of what is not there");
     if (!shared_map(&s->memory, k->size, err))
@@ -163,7 +157,7 @@ static bool serve_run(Server *s, Body *b, Error *err)
 static bool serve_release(Server *s, Body *b, Error *err)
 {
     uint64_t number;
-    Served *k = take_number(b, &number) ? find(s, number) : NULL;
+    Served *k = wire_take_number(b, &number) ? find(s, number) : NULL;
     if (!k)
         return error_set(err, "a release of what is not there");
     free_served(k);

@@ -1,6 +1,7 @@
 #include "runtime/remote/shared.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,17 +10,22 @@
 
 #include "base/text.h"
 
-enum { ALIGN = 64 };
+/* LEAST_FD: above the descriptors that a worker is given, so that handing it on never finds its own number.
+ */
+enum { ALIGN = 64, LEAST_FD = 10 };
 
 bool shared_create(Shared *s, Error *err)
 {
     const char *temporary = getenv("TMPDIR");
     Text path = {0};
     text_printf(&path, "%s/anec-shared.XXXXXX", temporary && *temporary ? temporary : "/tmp");
-    *s = (Shared){.fd = mkstemp(path.data)};
-    bool ok = s->fd >= 0 || error_set_errno(err, errno, "%s", path.data);
-    if (ok)
+    int made = mkstemp(path.data), fd = made >= 0 ? fcntl(made, F_DUPFD_CLOEXEC, LEAST_FD) : -1;
+    *s = (Shared){.fd = fd};
+    bool ok = fd >= 0 || error_set_errno(err, errno, "%s", path.data);
+    if (made >= 0) {
         unlink(path.data);
+        close(made);
+    }
     text_free(&path);
     return ok;
 }

@@ -119,18 +119,18 @@ bool wire_body(Wire *w, uint64_t length, size_t limit, Text *out, Error *err)
 
 /* ---- bodies ---- */
 
-void put_number(Text *body, uint64_t v)
+void wire_put_number(Text *body, uint64_t v)
 {
     text_add(body, (const char *)&v, sizeof v);
 }
 
-void put_text(Text *body, const void *data, size_t size)
+void wire_put_text(Text *body, const void *data, size_t size)
 {
-    put_number(body, size);
+    wire_put_number(body, size);
     text_add(body, data, size);
 }
 
-bool take_number(Body *b, uint64_t *v)
+bool wire_take_number(Body *b, uint64_t *v)
 {
     if (b->left < sizeof *v)
         return false;
@@ -140,10 +140,10 @@ bool take_number(Body *b, uint64_t *v)
     return true;
 }
 
-bool take_text(Body *b, const char **text, size_t *size)
+bool wire_take_text(Body *b, const char **text, size_t *size)
 {
     uint64_t n;
-    if (!take_number(b, &n) || n > b->left)
+    if (!wire_take_number(b, &n) || n > b->left)
         return false;
     *text = b->at;
     *size = (size_t)n;

@@ -41,16 +41,16 @@ MUST_USE bool wire_body(Wire *w, uint64_t length, size_t limit, Text *out, Error
 
 /* ---- bodies ---- */
 
-void put_number(Text *body, uint64_t v);
-void put_text(Text *body, const void *data, size_t size);
+void wire_put_number(Text *body, uint64_t v);
+void wire_put_text(Text *body, const void *data, size_t size);
 
 typedef struct Body {
     const char *at;
     size_t left;
 } Body;
 
-MUST_USE bool take_number(Body *b, uint64_t *v);
+MUST_USE bool wire_take_number(Body *b, uint64_t *v);
 /* *text points into the body, and is not terminated. */
-MUST_USE bool take_text(Body *b, const char **text, size_t *size);
+MUST_USE bool wire_take_text(Body *b, const char **text, size_t *size);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/median.h"
 #include "runtime/kernels/kernels.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -25,12 +26,6 @@ typedef struct Bench {
     const char *only;
 } Bench;
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The median time of one call, in seconds; each run repeats it for at least 20 ms. */
 static double measure(void (*fn)(Bench *b, size_t n), Bench *b, size_t n)
 {
@@ -45,8 +40,7 @@ static double measure(void (*fn)(Bench *b, size_t n), Bench *b, size_t n)
             fn(b, n);
         times[run] = (clock_seconds() - start) / repeats;
     }
-    qsort(times, RUNS, sizeof *times, by_value);
-    return times[RUNS / 2];
+    return median_of(times, RUNS);
 }
 
 /* ---- limits ---- */

@@ -106,6 +106,8 @@ static bool folder_is_right(Id self)
 
 static bool parse(Id self)
 {
+    if (self->module) /* compiled again */
+        return self->func && behaviour_takes(self->module);
     Id mil = self->item[0];
     char *text = xmalloc(mil->size + 1);
     memcpy(text, mil->bytes, mil->size);
@@ -304,7 +306,7 @@ static bool model_unload(Id self, Sel selector, unsigned qos, Id *error)
 static int first_symbol(const Func *f, bool output)
 {
     int n = 0;
-    for (int i = 0; f->module->func[i] != f; i++)
+    for (int i = 0; i < func_number(f); i++)
         n += output ? f->module->func[i]->outputs : f->module->func[i]->params;
     return n;
 }

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -251,10 +250,8 @@ void behaviour_pass(double us)
     state = state * 1664525u + 1013904223u;
     double off = (double)(state >> 8) / 0x1p23 - 1;
     us *= 1 + off * behaviour()->jitter_percent / 100;
-    if (behaviour()->real_clock) {
-        struct timespec t = {(time_t)(us / 1e6), (long)((us - (double)(long)(us / 1e6) * 1e6) * 1e3)};
-        nanosleep(&t, NULL);
-    }
+    if (behaviour()->real_clock)
+        clock_sleep(us * 1e-6);
     passed_ns += us * 1e3;
 }
 

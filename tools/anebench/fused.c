@@ -8,11 +8,11 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/median.h"
 #include "tools/anebench/chain.h"
 #include "tools/anebench/commands.h"
 #include "tools/anebench/drive.h"
 #include "tools/shared/engine.h"
-#include "tools/shared/median.h"
 
 enum { MOST_ROUNDS = 99, BLOCKS = 24, MOST_PACKAGES = 8, MOST_BUCKETS = 16 };
 

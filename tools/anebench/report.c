@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/median.h"
 #include "tools/anebench/contest.h"
-#include "tools/shared/median.h"
 
 double samples_median(const Samples *s)
 {

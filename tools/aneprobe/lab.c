@@ -8,8 +8,8 @@
 
 #include "base/arena.h"
 #include "base/half.h"
+#include "base/median.h"
 #include "frontend/mil/mil.h"
-#include "tools/shared/median.h"
 
 enum { WARM = 3 };
 
@@ -51,13 +51,6 @@ bool lab_dispatch(Lab *lab, double *us, Error *err)
 }
 
 /* ---- making ---- */
-
-static void keep_first(void *context, DiagKind kind, const char *rule, Span at, const char *text)
-{
-    Error *err = context;
-    if (kind == DIAG_ERROR && !*err->text)
-        error_set(err, "a probe's program is wrong: %s", text);
-}
 
 static void add_memory(const Value *v, uint16_t **data, size_t *count)
 {
@@ -125,15 +118,14 @@ bool bench_prepare(Bench *x, Lab *lab, Draft *b, Error *err)
     draft_free(b);
     x->source = (Source){"probe.mil", x->built.data, x->built.size};
     x->file = (AneFile){DRAFT_WEIGHTS_PATH, x->weights.data, x->weights.size};
-    Diags diags = {.quiet = true, .sink = keep_first, .context = err};
-    x->module = mil_read(&x->source, &diags);
-    for (int i = 0; x->module && i < x->module->funcs; i++)
+    x->module = mil_read_whole(&x->source, err);
+    if (!x->module)
+        return error_prefix(err, "a probe's program is wrong");
+    for (int i = 0; i < x->module->funcs; i++)
         name_constants(x->module->func[i]);
-    if (x->module) {
-        module_print(&x->mil, x->module);
-        bench_choose(x, 0);
-    }
-    return x->module || *err->text || error_set(err, "a probe's program is wrong");
+    module_print(&x->mil, x->module);
+    bench_choose(x, 0);
+    return true;
 }
 
 static AnePort port_of(const Value *v)
@@ -162,12 +154,9 @@ bool bench_load(Bench *x, Error *err)
         in[i] = port_of(x->f->param[i]);
     for (int i = 0; i < x->outputs; i++)
         out[i] = port_of(x->f->output[i]);
-    int number = 0;
-    while (x->module->func[number] != x->f)
-        number++;
     AneSource s = {.name = "the probe",
                    .function = x->f->name,
-                   .number = number,
+                   .number = func_number(x->f),
                    .mil = x->mil.data,
                    .mil_size = x->mil.size,
                    .file = &x->file,

@@ -5,8 +5,8 @@
 
 #include "base/arena.h"
 #include "base/half.h"
+#include "base/median.h"
 #include "tools/aneprobe/probes.h"
-#include "tools/shared/median.h"
 
 bool try_program(Lab *lab, Draft *b, size_t surface_unit, Outcome *out, Error *why, Error *err)
 {

@@ -1,4 +1,4 @@
-#include "tools/shared/median.h"
+#include "base/median.h"
 
 #include <stdlib.h>
 

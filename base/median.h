@@ -1,6 +1,6 @@
 /* The middle of measured numbers. */
-#ifndef TOOLS_SHARED_MEDIAN_H
-#define TOOLS_SHARED_MEDIAN_H
+#ifndef BASE_MEDIAN_H
+#define BASE_MEDIAN_H
 
 /* Sorts numbers[0..count) ascending and gives their median; 0 where there are none. */
 double median_of(double *numbers, int count);
