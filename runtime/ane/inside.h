@@ -25,6 +25,7 @@ struct AneModel {
 
 struct AneProgram {
     AneModel *model;
+    AneProgram *next; /* of those that are left behind */
     int64_t procedure; /* the function's number in the model */
     Id request;
     AnePort *input, *output; /* copies; the names are not kept */

@@ -78,9 +78,12 @@ static void free_program(AneProgram *p)
 {
     if (p->model) {
         const Apple *a = apple_of(p);
-        if (watch_is_stuck(p->model->engine->watch)) {
+        AneEngine *e = p->model->engine;
+        if (watch_is_stuck(e->watch)) {
             ane_model_close(p->model);
-            return; /* the call that hangs still works with it */
+            p->next = e->left;
+            e->left = p;
+            return;
         }
         for (int i = 0; i < p->inputs; i++)
             surface_close(a, &p->in[i]);

@@ -25,6 +25,7 @@ typedef struct AneEngine {
     bool exhausted; /* a compilation was refused because of compile_limit */
     uint64_t clock; /* counts uses of programs */
     Watch *watch;
+    AneProgram *left; /* closed after a call that hangs, which may still use them */
     AneIndex *index; /* of what the system keeps compiled; NULL: it is neither used nor written */
     char build[64];  /* of the system, where there is an index */
     AneModel *model; /* hash by identifier: two of one text would share a folder */
