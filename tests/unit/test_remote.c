@@ -349,6 +349,7 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--cost") == 0)
         return tell_all_costs(argv[0]) || !dir_remove(folder, &ignored);
     setenv("TMPDIR", folder, 1); /* who is killed leaves a program's folder */
+    setenv("XDG_CACHE_HOME", folder, 1);
     test_messages();
     test_budget(argv[0], 12, 0, 1);
     test_budget(argv[0], 5, 0, 3);
