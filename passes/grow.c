@@ -153,8 +153,6 @@ static const char *objection_between(const Grow *g, const Op *op, Arena *a)
     const Profile *profile = g->p->profile;
     bool norm = op->code == OP_LAYER_NORM || op->code == OP_REDUCE_MEAN || op->code == OP_REDUCE_SUM;
     bool plain = (op_info(op->code)->flags & F_ELEMENTWISE) || op->code == OP_LINEAR;
-    if (op->result[0] == g->p->hidden && op->code == OP_IDENTITY)
-        return "is what the head reads, in fp32";
     if ((!norm && !plain) || op->result[0]->type->rank != 2)
         return "is no arithmetic of rows, no norm and no projection";
     bool apart = op->code == OP_LAYER_NORM && !grow_norm_is_native(profile, op);
@@ -509,9 +507,5 @@ bool pass_grow(Pipeline *p)
     arena_free(&g.scratch);
     if (!grown)
         return true;
-    if (!rewrite(p, write_norm) || !rewrite(p, write_scale))
-        return false;
-    p->hidden = hidden_behind_program(p, p->graph->output[0]);
-    p->graph->output[0] = p->hidden;
-    return true;
+    return rewrite(p, write_norm) && rewrite(p, write_scale);
 }

@@ -23,8 +23,8 @@ static const char *const order[] = {
     "dce",    /* what fold and cse left; the cache ops are final from here on, and numbered by their order */
     "decode", /* while the graph is whole: it is made from the same ops as prefill */
     "fuse_attention", /* before fuse_mlp: a gate on attention looks like one of an MLP from its linear on */
+    "split", /* after fuse_attention, which no cut may divide; before fuse_mlp: the last MLP is the head's */
     "fuse_mlp",
-    "split",     /* after fusion: the head begins behind the last program */
     "grow",      /* after split: what the head reads is known; before place: it changes the groups */
     "place",     /* needs all groups, and the head gone */
     "decompose", /* after place: only what goes to the ANE; before specialise: once for all buckets */

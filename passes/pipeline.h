@@ -91,7 +91,7 @@ typedef struct Pipeline {
     Module *module; /* of graph, segments and specialised functions */
     Func *graph;
     Role *roles;   /* hash by value */
-    Value *hidden; /* after split: what the head reads */
+    Value *hidden; /* after place: what the head reads */
     int64_t *bucket;
     int buckets;
     int segments, segments_cap;
@@ -128,9 +128,6 @@ void pipeline_left(Pipeline *p, const Op *op, const char *why);
 
 /* The token axis of a logical type: that of S or T; -1 where there is none or more than one. */
 int type_token_axis(const Type *t);
-
-/* split.c: cut, or where a program makes it, a value of the CPU's that is the same. */
-Value *hidden_behind_program(Pipeline *p, Value *cut);
 
 /* explain.c */
 void explain(const Pipeline *p, Text *out);

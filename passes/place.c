@@ -248,9 +248,21 @@ static void count_segments(Pipeline *p)
     pipeline_count(p, "wires", p->wires);
 }
 
+/* The head reads fp32; what a program makes is fp16. */
+static Value *hidden_behind_program(Func *graph)
+{
+    Value *cut = graph->output[0];
+    if (cut->def && !cut->def->group)
+        return cut;
+    Op *op = op_new_before(graph, cut->def ? cut->def->next : graph->first, OP_IDENTITY, cut->span);
+    op_set(op, "x", cut);
+    return op_add_result(op, func_fresh_name(graph, "hidden"), cut->type);
+}
+
 bool pass_place(Pipeline *p)
 {
     Placer pl = {.p = p};
+    p->hidden = p->graph->output[0] = hidden_behind_program(p->graph);
     users_index(p->graph, &pl.scratch);
     schedule_make(p, &pl.schedule, &pl.scratch);
     size_t n = (size_t)pl.schedule.runs;

@@ -1,8 +1,10 @@
 /* split: the model's end, that computes each row of the logits from one row of one value, becomes the head:
- * generation needs it for a single row. What the KV cache takes becomes a result of the rest.
+ * generation needs it for a single row. That is the MLP behind the last attention, the last norm and the
+ * projection to the vocabulary. What the KV cache takes becomes a result of the rest.
  *
  *     graph: token, position -> logits      becomes   graph: token, position -> hidden, cached ...
  *                                                      head:  hidden -> logits */
+#include <limits.h>
 #include <string.h>
 
 #include "passes/match.h"
@@ -54,13 +56,24 @@ static bool spares_rows(const Op *op)
     }
 }
 
+/* Made of weights and constants alone, as 1 + w of a norm. */
+static bool is_made_of_known(const Value *v)
+{
+    if (is_known(v) || !v->def || v->def->group || row_axis(v->type) >= 0)
+        return is_known(v);
+    FOR_EACH_DATA(v->def, slot)
+        if (!is_made_of_known(*slot))
+            return false;
+    return true;
+}
+
 /* Whether each row of the results needs the same row of the operands only. */
 static bool is_by_row(const Op *op)
 {
     if (op->group || op->code == OP_CACHE || op->code == OP_CAUSAL || (op_info(op->code)->flags & F_EFFECT))
         return false;
     FOR_EACH_DATA(op, slot)
-        if (!is_known(*slot) && row_axis((*slot)->type) < 0)
+        if (row_axis((*slot)->type) < 0 && !is_made_of_known(*slot))
             return false;
     for (int i = 0; i < op->results; i++)
         if (row_axis(op->result[i]->type) < 0)
@@ -108,22 +121,32 @@ static bool can_be_hidden(const Value *v)
     return t->rank == 2 && t->dim[0] == DIM_S && t->dim[1] > 0 && t->dtype == DT_FP32;
 }
 
+static bool rows_meet(const Func *f)
+{
+    const Op *op = f->first;
+    while (op && op->code != OP_CACHE)
+        op = op->next;
+    return op != NULL;
+}
+
 /* The earliest value that alone decides the logits by ops that work by row; the logits themselves, if need
- * be. */
+ * be. Of a model whose rows never meet, such as a layer by itself, only the last projection is taken: by row
+ * is all of it. */
 static Value *find_cut(Pipeline *p, Arena *scratch)
 {
     Front front = {0};
     Value *cut = NULL;
+    int linears_left = rows_meet(p->graph) ? INT_MAX : 1;
     front_add(&front, scratch, p->graph->output[0]);
     while (front.count) {
         if (front.count == 1 && can_be_hidden(front.value[0]))
             cut = front.value[0];
         Value *v = take_latest(&front);
-        if (!v->def || !is_by_row(v->def))
+        if (!v->def || !is_by_row(v->def) || (v->def->code == OP_LINEAR && linears_left-- == 0))
             break;
         drop_results(&front, v->def);
         FOR_EACH_DATA(v->def, slot)
-            if (!is_known(*slot))
+            if (!is_made_of_known(*slot))
                 front_add(&front, scratch, *slot);
     }
     return cut;
@@ -185,16 +208,6 @@ static void set_outputs(Pipeline *p, Value *cut)
             func_add_output(f, op_arg(op, "x"));
 }
 
-/* The head reads fp32; what a program makes is fp16. */
-Value *hidden_behind_program(Pipeline *p, Value *cut)
-{
-    if (cut->def && !cut->def->group)
-        return cut;
-    Op *op = op_new_before(p->graph, cut->def ? cut->def->next : p->graph->first, OP_IDENTITY, cut->span);
-    op_set(op, "x", cut);
-    return op_add_result(op, func_fresh_name(p->graph, "hidden"), cut->type);
-}
-
 bool pass_split(Pipeline *p)
 {
     Arena scratch = {0};
@@ -203,8 +216,7 @@ bool pass_split(Pipeline *p)
     make_head(p, logits, cut, &scratch);
     func_clear_marks(p->graph);
     arena_free(&scratch);
-    p->hidden = hidden_behind_program(p, cut);
-    set_outputs(p, p->hidden);
+    set_outputs(p, cut);
     func_sweep(p->graph);
     return true;
 }

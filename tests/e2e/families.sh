@@ -47,10 +47,10 @@ for family in llama mistral qwen2 qwen3 gptneo; do
     cp "$data/tiny_${family}_config.json" "$T/$family/config.json"
     try $family $family tiny_$family 5e-3 "$T/$family"
     layers=$(sed -n 's/.*"num\(_hidden\)*_layers": *\([0-9]*\).*/\2/p' "$T/$family/config.json")
-    is_fused $family "$layers" "$layers"
+    is_fused $family "$layers" $((layers - 1))
     if [ $family != gptneo ]; then
         rotates $family "$layers"
-        is_gated $family "$layers"
+        is_gated $family $((layers - 1))
     fi
 done
 

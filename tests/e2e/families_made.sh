@@ -11,16 +11,18 @@ while read -r family model; do
     cp "$T/stdout" "$T/explained"
     case $family in
     stablelm-12b) ;; # the norms of its heads are put together from many tensors
-    smollm3) is_fused "$family" 4 4 ;;
-    gemma3) is_fused "$family" 3 3 ;;
-    mixtral) is_fused "$family" 2 8 ;;
-    *) is_fused "$family" 2 2 ;;
+    smollm3) is_fused "$family" 4 3 ;;
+    gemma3) is_fused "$family" 3 2 ;;
+    mixtral) is_fused "$family" 2 4 ;;
+    cohere | falcon | falcon-new | gptj | gptneox | phi | phi-normed)
+        is_fused "$family" 2 2 ;; # MLPs beside the attention, not behind it
+    *) is_fused "$family" 2 1 ;;
     esac
     case $family in
     gptneox* | gptj | phi | phi-normed | gemma | gemma2* | llama* | mistral* | qwen*) rotates "$family" 2 ;;
     esac
     case $family in
-    gemma | gemma2* | llama* | mistral* | qwen*) is_gated "$family" 2 ;;
+    gemma | gemma2* | llama* | mistral* | qwen*) is_gated "$family" 1 ;;
     esac
     for split in 0 5 99; do
         rm -f "$T/got"

@@ -14,11 +14,11 @@ same_logits() # NAME IDS EXPECTED VOCAB
 }
 
 
-# Two layers: four programs, two, one.
-forms() # NAME MODEL WEIGHTS IDS EXPECTED VOCAB
+# Two layers: a program for each attention and MLP but the last, which is the head's; for each block; one.
+forms() # NAME MODEL WEIGHTS IDS EXPECTED VOCAB PAIRS
 {
     for profile in safe m5; do
-        for form in pair:4 block:2 2:1; do
+        for form in pair:$7 block:2 2:1; do
             count=${form#*:}
             fuse=${form%:*}
             [ $profile = safe ] && [ $fuse = 2 ] && continue
@@ -29,8 +29,8 @@ forms() # NAME MODEL WEIGHTS IDS EXPECTED VOCAB
             cp "$T/stdout" "$T/said"
             check "$1, $profile, $fuse: $count programs" grep -q "^$count ANE programs" "$T/said"
             bytes=$(cat "$T"/p.pkg/weights/*.bin | wc -c)
-            [ $fuse = pair ] && pairs=$bytes
-            check "$1, $profile, $fuse: no weight is stored twice" test "$bytes" -le $((pairs + 4096))
+            [ $fuse = pair ] && least=$bytes
+            check "$1, $profile, $fuse: no weight is stored twice" test "$bytes" -le $((least + 4096))
             same_logits "$1, $profile, $fuse" "$4" "$5" "$6"
         done
     done
@@ -39,13 +39,15 @@ forms() # NAME MODEL WEIGHTS IDS EXPECTED VOCAB
 ids="5,17,3,88,254,0,7,7,19,42,256,11,23,1,99,100,31"
 "$B/tests/make_checkpoint" "$T/gpt2"
 "$B/tests/make_checkpoint" --logits "$ids" --format f64 "$T/gpt2" >"$T/expected"
-forms "GPT-2" gpt2 "$T/gpt2" "$ids" "$T/expected" 300
+forms "GPT-2" gpt2 "$T/gpt2" "$ids" "$T/expected" 300 3
 
 # Norms by the mean square; side by side with rotations; a scale that is stored less 1; norms behind layers.
-for family in llama-linear gptneox gptneox-serial gemma2 olmo2 nemotron; do
-    model=$("$B/tests/make_family" --list | awk -v f=$family '$1 == f { print $2 }')
-    ids=$("$B/tests/make_family" $family "$T/$family")
-    forms "$family" "$model" "$T/$family" "$ids" "$T/$family/logits" 96
+for family in llama-linear:3 gptneox:4 gptneox-serial:3 gemma2:3 olmo2:3 nemotron:3; do
+    pairs=${family#*:}
+    family=${family%:*}
+    model=$("$B/tests/make_family" --list | awk -v f="$family" '$1 == f { print $2 }')
+    ids=$("$B/tests/make_family" "$family" "$T/$family")
+    forms "$family" "$model" "$T/$family" "$ids" "$T/$family/logits" 96 "$pairs"
 done
 
 # The public fixtures' logits.
