@@ -109,7 +109,7 @@ MAKEFLAGS += -r
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help setup demo test check check-quick tests units replays fuzz fuzz-programs sanitize aarch64-check macos-check ane-calls-check \
-        install uninstall release clean format style bench anec-bench neon-count
+        install uninstall release clean format style bench anec-bench start-bench neon-count
 
 all: $(TOOLS)
 
@@ -131,6 +131,7 @@ help:
 	@echo 'make neon-count    instructions of products on aarch64, counted by qemu (docs/performance.md)'
 	@echo 'make bench         prefill and decode of two model shapes beside peers and limits (docs/performance.md)'
 	@echo 'make anec-bench    the compiler alone, at 48 layers (docs/performance.md)'
+	@echo 'make start-bench   what the first token waits for, of the package PKG=FOLDER (docs/performance.md)'
 	@echo 'make clean         remove $(BUILD)/'
 
 setup:
@@ -316,6 +317,10 @@ anec-bench: $(BUILD)/anec $(BUILD)/tests/usage
 	@printf '48 layers, milliseconds: '
 	@$(BUILD)/tests/usage 21 $(BUILD)/anec models/gpt2.anel --set layers=48 --set dim=48 --set heads=4 --set vocab=100 \
 	    --random-weights 1 --emit mil -q -o $(BUILD)/anec-bench.mil
+
+# Where the time to the first token goes.
+start-bench: $(BUILD)/tests/bench_start
+	@$(BUILD)/tests/bench_start '$(PKG)' 41
 
 # ---- installing ----
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "runtime/tokenizer/internal.h"
+#include "runtime/tokenizer/spm.h"
 
 static bool before(const Candidate *a, const Candidate *b)
 {
@@ -45,20 +46,26 @@ Symbol *bpe_symbols(Bpe *b, size_t count)
     return b->symbols;
 }
 
-static void consider(Bpe *b, const MergeTable *merges, int32_t left)
+static bool listed_merge(const Tokenizer *t, int32_t left, int32_t right, Merge *merge)
 {
-    const Symbol *s = &b->symbols[left];
-    if (s->next < 0)
-        return;
-    const Merge *m = merge_table_find(merges, s->id, b->symbols[s->next].id);
-    if (!m)
-        return;
-    heap_push(b, (Candidate){*m, left});
-    if (b->undo)
-        b->undo[m->id] = *m;
+    const Merge *m = merge_table_find(&t->merges, left, right);
+    if (m)
+        *merge = *m;
+    return m != NULL;
 }
 
-size_t bpe_merge(Bpe *b, const MergeTable *merges, size_t count)
+static void consider(Bpe *b, const Tokenizer *t, int32_t left)
+{
+    const Symbol *s = &b->symbols[left];
+    Merge m;
+    if (s->next < 0 || !(t->spm ? spm_merge : listed_merge)(t, s->id, b->symbols[s->next].id, &m))
+        return;
+    heap_push(b, (Candidate){m, left});
+    if (b->undo)
+        b->undo[m.id] = m;
+}
+
+size_t bpe_merge(Bpe *b, const Tokenizer *t, size_t count)
 {
     Symbol *s = b->symbols;
     b->heap_count = 0;
@@ -67,7 +74,7 @@ size_t bpe_merge(Bpe *b, const MergeTable *merges, size_t count)
         s[i].next = i + 1 < count ? (int32_t)i + 1 : -1;
     }
     for (size_t i = 0; i < count; i++)
-        consider(b, merges, (int32_t)i);
+        consider(b, t, (int32_t)i);
 
     while (b->heap_count) {
         Candidate c = heap_pop(b);
@@ -81,8 +88,8 @@ size_t bpe_merge(Bpe *b, const MergeTable *merges, size_t count)
         if (left->next >= 0)
             s[left->next].previous = c.at;
         if (left->previous >= 0)
-            consider(b, merges, left->previous);
-        consider(b, merges, c.at);
+            consider(b, t, left->previous);
+        consider(b, t, c.at);
     }
 
     size_t left = 0;

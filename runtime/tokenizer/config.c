@@ -10,18 +10,19 @@ typedef struct Config {
     Error *err;
 } Config;
 
-bool config_flag(json_t *object, const char *name, bool fallback, bool *value, Error *err)
+bool config_flag(const JsonNode *object, const char *name, bool fallback, bool *value, Error *err)
 {
-    const json_t *member = json_object_get(object, name);
-    *value = json_is_true(member) || (fallback && !json_is_false(member));
-    if (member && !json_is_null(member) && !json_is_boolean(member))
+    const JsonNode *member = json_node_get(object, name);
+    bool yes = json_node_is(member, JSON_NODE_TRUE), no = json_node_is(member, JSON_NODE_FALSE);
+    *value = yes || (fallback && !no);
+    if (member && member->kind != JSON_NODE_NULL && !yes && !no)
         return error_set(err, "\"%s\" is neither true nor false", name);
     return true;
 }
 
-static const char *string_of(const json_t *object, const char *name)
+static const char *string_of(const JsonNode *object, const char *name)
 {
-    const char *value = json_string_value(json_object_get(object, name));
+    const char *value = json_node_text(json_node_get(object, name));
     return value ? value : "";
 }
 
@@ -34,19 +35,18 @@ static bool unsupported(Config *c, const char *what, const char *name)
 
 /* A stage is an object with a "type"; a Sequence has a list of them under `list`. One level: real files
  * have no Sequence in a Sequence. */
-static bool each_stage(Config *c, json_t *stage, const char *list,
-                       bool (*read)(Config *, json_t *, const char *))
+static bool each_stage(Config *c, const JsonNode *stage, const char *list,
+                       bool (*read)(Config *, const JsonNode *, const char *))
 {
-    if (!stage || json_is_null(stage))
+    if (!stage || stage->kind == JSON_NODE_NULL)
         return true;
     const char *type = string_of(stage, "type");
     if (strcmp(type, "Sequence") != 0)
         return read(c, stage, type);
-    json_t *stages = json_object_get(stage, list);
-    if (!json_is_array(stages))
+    const JsonNode *stages = json_node_get(stage, list);
+    if (!json_node_is(stages, JSON_NODE_LIST))
         return error_set(c->err, "a Sequence has no \"%s\"", list);
-    for (size_t i = 0; i < json_array_size(stages); i++) {
-        json_t *inner = json_array_get(stages, i);
+    JSON_NODE_EACH(inner, stages) {
         if (!read(c, inner, string_of(inner, "type")))
             return false;
     }
@@ -60,7 +60,7 @@ static bool is_metaspace(const char *text)
 
 /* Prepend U+2581, then Replace " " by U+2581: how Llama 2's files say it. NFC changes neither, and is not
  * changed by them: its place does not matter. */
-static bool read_normalizer(Config *c, json_t *stage, const char *type)
+static bool read_normalizer(Config *c, const JsonNode *stage, const char *type)
 {
     if (strcmp(type, "NFC") == 0) {
         c->t->nfc = true;
@@ -71,14 +71,14 @@ static bool read_normalizer(Config *c, json_t *stage, const char *type)
         return true;
     }
     if (strcmp(type, "Replace") == 0 && is_metaspace(string_of(stage, "content")) &&
-        strcmp(string_of(json_object_get(stage, "pattern"), "String"), " ") == 0) {
+        strcmp(string_of(json_node_get(stage, "pattern"), "String"), " ") == 0) {
         c->metaspace = true;
         return true;
     }
     return unsupported(c, "the normalizer", type);
 }
 
-static bool read_byte_level(Config *c, json_t *stage)
+static bool read_byte_level(Config *c, const JsonNode *stage)
 {
     bool prefix, regex;
     if (!config_flag(stage, "add_prefix_space", true, &prefix, c->err) ||
@@ -98,9 +98,9 @@ static bool read_byte_level(Config *c, json_t *stage)
 
 /* The known patterns match every character, so that keeping the matches and dropping what lies between
  * ("Removed", inverted) is the same as cutting around them ("Isolated"). */
-static bool read_split(Config *c, json_t *stage)
+static bool read_split(Config *c, const JsonNode *stage)
 {
-    const char *regex = string_of(json_object_get(stage, "pattern"), "Regex");
+    const char *regex = string_of(json_node_get(stage, "pattern"), "Regex");
     const char *behavior = string_of(stage, "behavior");
     bool invert;
     if (!config_flag(stage, "invert", false, &invert, c->err))
@@ -113,7 +113,7 @@ static bool read_split(Config *c, json_t *stage)
     return c->t->pattern || unsupported(c, "the split pattern", regex);
 }
 
-static bool read_digits(Config *c, json_t *stage)
+static bool read_digits(Config *c, const JsonNode *stage)
 {
     bool single;
     if (!config_flag(stage, "individual_digits", false, &single, c->err))
@@ -124,7 +124,7 @@ static bool read_digits(Config *c, json_t *stage)
     return true;
 }
 
-static bool read_metaspace(Config *c, json_t *stage)
+static bool read_metaspace(Config *c, const JsonNode *stage)
 {
     const char *scheme = string_of(stage, "prepend_scheme");
     bool prefix;
@@ -147,7 +147,7 @@ static bool read_metaspace(Config *c, json_t *stage)
     return true;
 }
 
-static bool read_pre_tokenizer(Config *c, json_t *stage, const char *type)
+static bool read_pre_tokenizer(Config *c, const JsonNode *stage, const char *type)
 {
     if (c->byte_level || (c->metaspace && c->t->split_spaces))
         return error_set(c->err, "a pre-tokenizer \"%.40s\" after the last one is not supported", type);
@@ -162,34 +162,35 @@ static bool read_pre_tokenizer(Config *c, json_t *stage, const char *type)
     return unsupported(c, "the pre-tokenizer", type);
 }
 
-static const json_t *template_of(const json_t *processor)
+static const JsonNode *template_of(const JsonNode *processor)
 {
     const char *type = string_of(processor, "type");
     if (strcmp(type, "TemplateProcessing") == 0)
         return processor;
-    const json_t *list = strcmp(type, "Sequence") == 0 ? json_object_get(processor, "processors") : NULL;
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (strcmp(string_of(json_array_get(list, i), "type"), "TemplateProcessing") == 0)
-            return json_array_get(list, i);
+    const JsonNode *list = strcmp(type, "Sequence") == 0 ? json_node_get(processor, "processors") : NULL;
+    JSON_NODE_EACH(inner, list) {
+        if (strcmp(string_of(inner, "type"), "TemplateProcessing") == 0)
+            return inner;
+    }
     return NULL;
 }
 
-int32_t config_begin(json_t *root)
+int32_t config_begin(const JsonNode *root)
 {
-    const json_t *template = template_of(json_object_get(root, "post_processor"));
-    const json_t *first = json_array_get(json_object_get(template, "single"), 0);
-    const char *name = string_of(json_object_get(first, "SpecialToken"), "id");
-    const json_t *token = json_object_get(json_object_get(template, "special_tokens"), name);
-    const json_t *id = json_array_get(json_object_get(token, "ids"), 0);
-    json_int_t value = json_integer_value(id);
-    return json_is_integer(id) && value >= 0 && value <= INT32_MAX ? (int32_t)value : -1;
+    const JsonNode *template = template_of(json_node_get(root, "post_processor"));
+    const JsonNode *first = json_node_first(json_node_get(template, "single"));
+    const char *name = string_of(json_node_get(first, "SpecialToken"), "id");
+    const JsonNode *token = json_node_get(json_node_get(template, "special_tokens"), name);
+    const JsonNode *id = json_node_first(json_node_get(token, "ids"));
+    bool known = json_node_is(id, JSON_NODE_INTEGER) && id->integer >= 0 && id->integer <= INT32_MAX;
+    return known ? (int32_t)id->integer : -1;
 }
 
-bool config_read(Tokenizer *t, json_t *root, Error *err)
+bool config_read(Tokenizer *t, const JsonNode *root, Error *err)
 {
     Config c = {.t = t, .err = err};
-    if (!each_stage(&c, json_object_get(root, "normalizer"), "normalizers", read_normalizer) ||
-        !each_stage(&c, json_object_get(root, "pre_tokenizer"), "pretokenizers", read_pre_tokenizer))
+    if (!each_stage(&c, json_node_get(root, "normalizer"), "normalizers", read_normalizer) ||
+        !each_stage(&c, json_node_get(root, "pre_tokenizer"), "pretokenizers", read_pre_tokenizer))
         return false;
     if (c.byte_level == c.metaspace)
         return error_set(err, c.byte_level

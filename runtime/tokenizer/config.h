@@ -2,22 +2,25 @@
 #ifndef RUNTIME_TOKENIZER_CONFIG_H
 #define RUNTIME_TOKENIZER_CONFIG_H
 
-#include <jansson.h>
-
+#include "base/json_tree.h"
 #include "runtime/tokenizer/internal.h"
 
 /* Fills in kind, nfc, prefix, digits, pattern and split_spaces from "normalizer" and "pre_tokenizer". Fails
  * on everything whose effect is not known exactly. */
-bool config_read(Tokenizer *t, json_t *root, Error *err);
+bool config_read(Tokenizer *t, const JsonNode *root, Error *err);
 
 /* The token that texts begin with, from "post_processor" (a TemplateProcessing that starts with a special
  * token), or -1. */
-int32_t config_begin(json_t *root);
+int32_t config_begin(const JsonNode *root);
 
 /* The byte of a piece <0xNN> with upper-case digits, or -1. */
 int config_byte_token(const char *key);
 
+/* A key (with a NUL behind it) with " " for the text that stands for it; the same where it is not in there.
+ */
+Slice key_to_piece(Arena *arena, Slice key, Slice space);
+
 /* A boolean member, `fallback` where it is missing or null. */
-bool config_flag(json_t *object, const char *name, bool fallback, bool *value, Error *err);
+bool config_flag(const JsonNode *object, const char *name, bool fallback, bool *value, Error *err);
 
 #endif

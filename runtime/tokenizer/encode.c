@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "runtime/tokenizer/classes.h"
 #include "runtime/tokenizer/internal.h"
 #include "runtime/tokenizer/normalize.h"
@@ -136,7 +137,7 @@ static void put_symbol(Encoder *e, int32_t id, size_t start)
         size_t n = unknown_ids(t, part->data, part->size, ids);
         for (size_t i = 0; i < n; i++)
             put_symbol(e, ids[i], start);
-    } else if (e->bpe.undo && t->spm->kinds[id] == PIECE_UNUSED && e->bpe.undo[id].rank >= 0) {
+    } else if (e->bpe.undo && t->spm->kinds[id] == PIECE_UNUSED && e->bpe.undo[id].left >= 0) {
         Merge last = e->bpe.undo[id]; /* an unused piece is taken apart again */
         put_symbol(e, last.left, start);
         put_symbol(e, last.right, start);
@@ -161,7 +162,8 @@ static bool merge_word(Encoder *e, const char *word, size_t size)
           : unigram                  ? unigram_symbols
                                      : character_symbols)(e, word, size, &count))
         return false;
-    count = bpe_merge(&e->bpe, &t->merges, count);
+    if (!unigram)
+        count = bpe_merge(&e->bpe, t, count);
     size_t start = e->count;
     for (size_t i = 0; i < count; i++)
         put_symbol(e, e->bpe.symbols[i].id, start);

@@ -1,5 +1,6 @@
 /* llama2.c's tokenizer.bin to tokenizer.json. Its pieces are SentencePiece's with " " for U+2581, and the
  * begin and end tokens have newlines around their names. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

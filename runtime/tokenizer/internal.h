@@ -27,13 +27,15 @@ typedef struct PieceIndex {
 /* (left id, right id) -> rank and id of what they merge to. */
 typedef struct Merge {
     int32_t left, right;
-    int32_t rank; /* lower merges first; -1: no entry */
+    int32_t rank; /* lower merges first */
     int32_t id;
 } Merge;
 typedef struct MergeTable {
     uint64_t seed;
     uint32_t mask;
-    Merge *slots;
+    uint32_t *slots; /* of merges, counted from 1; 0: empty */
+    Merge *merges;   /* in the order in which they were added */
+    uint32_t count;
 } MergeTable;
 
 void piece_index_init(PieceIndex *index, size_t pieces);
@@ -41,9 +43,8 @@ void piece_index_free(PieceIndex *index);
 /* False where the piece (keys[id]) is there already. */
 bool piece_index_add(PieceIndex *index, const Slice *keys, int32_t id);
 int32_t piece_index_find(const PieceIndex *index, const Slice *keys, const char *data, size_t size);
-uint64_t hash_bytes(uint64_t seed, const char *data, size_t size);
 
-void merge_table_init(MergeTable *table, size_t merges);
+void merge_table_init(MergeTable *table, size_t merges); /* room for so many */
 void merge_table_free(MergeTable *table);
 /* False where the pair is there already. */
 bool merge_table_add(MergeTable *table, Merge merge);
@@ -53,6 +54,7 @@ const Merge *merge_table_find(const MergeTable *table, int32_t left, int32_t rig
 typedef enum TokenFlags {
     TOKEN_SPECIAL = 1,
     TOKEN_ADDED = 2,
+    TOKEN_INDEXED = 4, /* its key is in the index */
 } TokenFlags;
 
 /* A token that is found in the text before it is split. */
@@ -103,14 +105,15 @@ typedef enum DigitSplit { DIGITS_STAY, DIGITS_RUNS, DIGITS_SINGLE } DigitSplit;
 typedef struct Spm Spm;
 
 struct Tokenizer {
-    Arena arena; /* everything but the two tables */
+    Arena arena; /* everything but the text and the two tables */
+    char *text;  /* of the file: keys and pieces are in it where they can */
     TokenizerKind kind;
     int size;       /* ids are below */
     Slice *keys;    /* by id: what symbols are matched with (TOKENIZER_CHARACTERS: as in the file, U+2581) */
-    Slice *pieces;  /* by id: the bytes the token stands for */
+    Slice *pieces;  /* by id: the bytes the token stands for; the same array as keys where all are the same */
     uint8_t *flags; /* by id: TokenFlags */
-    PieceIndex index; /* of keys */
-    MergeTable merges;
+    PieceIndex index;      /* of keys */
+    MergeTable merges;     /* spm: empty, it looks at texts and scores */
     int32_t byte_ids[256]; /* the token of each byte (TOKENIZER_CHARACTERS: <0xNN>), or -1 */
     int32_t unknown;       /* the token of what has none, or -1 */
     bool fuse_unknown;     /* one for a whole run */
@@ -152,7 +155,7 @@ typedef struct Bpe {
 Symbol *bpe_symbols(Bpe *b, size_t count);
 /* Merges the first `count` symbols until no merge applies, lowest rank first, of equal ranks the leftmost,
  * and moves what remains to the front. Returns its number. Takes count * log(count) steps. */
-size_t bpe_merge(Bpe *b, const MergeTable *merges, size_t count);
+size_t bpe_merge(Bpe *b, const Tokenizer *t, size_t count);
 void bpe_free(Bpe *b);
 
 #endif

@@ -1,5 +1,4 @@
 /* Reads tokenizer.json: the model (vocabulary and merges) and the added tokens; config.c reads the rest. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,40 +15,37 @@ static const char *quoted(char out[QUOTED], const char *text)
     return error_quote(out, QUOTED, text, (long)strlen(text));
 }
 
-static bool read_id(const json_t *value, const char *what, const char *piece, size_t limit, int *highest,
+static bool read_id(const JsonNode *value, const char *what, const char *piece, size_t limit, int *highest,
                     Error *err)
 {
     char shown[QUOTED];
-    if (!json_is_integer(value))
+    if (!json_node_is(value, JSON_NODE_INTEGER))
         return error_set(err, "the id of %s \"%s\" is no integer", what, quoted(shown, piece));
-    json_int_t id = json_integer_value(value);
-    if (id < 0 || (uint64_t)id >= limit)
+    if (value->integer < 0 || (uint64_t)value->integer >= limit)
         return error_set(err, "the id of %s \"%s\" is %lld, but ids of this file must be 0..%zu", what,
-                         quoted(shown, piece), (long long)id, limit - 1);
-    if (id >= *highest)
-        *highest = (int)id + 1;
+                         quoted(shown, piece), (long long)value->integer, limit - 1);
+    if (value->integer >= *highest)
+        *highest = (int)value->integer + 1;
     return true;
 }
 
 /* Finds the number of ids, all of which are checked here. Some files leave gaps; the bound only keeps a
  * made-up id from asking for memory that the file does not justify. */
-static bool count_ids(Tokenizer *t, json_t *vocab, json_t *added, Error *err)
+static bool count_ids(Tokenizer *t, const JsonNode *vocab, const JsonNode *added, Error *err)
 {
-    size_t tokens = json_object_size(vocab) + json_array_size(added);
+    size_t tokens = (size_t)vocab->size + (added ? added->size : 0), i = 0;
     size_t limit = tokens > INT32_MAX / 8 ? INT32_MAX / 4 : 2 * tokens + 65536;
-    const char *key;
-    json_t *value;
-    size_t i;
-    json_object_foreach(vocab, key, value) {
-        if (!read_id(value, "token", key, limit, &t->size, err))
+    JSON_NODE_MEMBERS(key, vocab) {
+        if (!read_id(key + 1, "token", key->text, limit, &t->size, err))
             return false;
     }
-    json_array_foreach(added, i, value) {
-        const char *content = json_string_value(json_object_get(value, "content"));
+    JSON_NODE_EACH(value, added) {
+        const char *content = json_node_text(json_node_get(value, "content"));
         if (!content)
             return error_set(err, "added token %zu has no \"content\"", i);
-        if (!read_id(json_object_get(value, "id"), "added token", content, limit, &t->size, err))
+        if (!read_id(json_node_get(value, "id"), "added token", content, limit, &t->size, err))
             return false;
+        i++;
     }
     return true;
 }
@@ -64,92 +60,102 @@ int config_byte_token(const char *key)
 }
 
 /* What a piece of a TOKENIZER_CHARACTERS vocabulary stands for. */
-static Slice character_piece(Tokenizer *t, const char *key, int32_t id, bool byte_fallback)
+static Slice character_piece(Tokenizer *t, Slice key, int32_t id, bool byte_fallback)
 {
-    size_t size = strlen(key), n = 0;
-    char *piece = arena_str(&t->arena, key, size);
-    int byte = byte_fallback ? config_byte_token(key) : -1;
+    int byte = byte_fallback ? config_byte_token(key.data) : -1;
     if (byte >= 0) {
         t->byte_ids[byte] = id;
-        piece[0] = (char)byte;
-        return (Slice){piece, 1};
+        return (Slice){arena_copy(&t->arena, &(char){(char)byte}, 1), 1};
     }
-    for (size_t i = 0; i < size; n++) {
-        bool space = strncmp(key + i, METASPACE, METASPACE_SIZE) == 0;
-        piece[n] = space ? ' ' : key[i];
-        i += space ? METASPACE_SIZE : 1;
+    return key_to_piece(&t->arena, key, (Slice){METASPACE, METASPACE_SIZE});
+}
+
+Slice key_to_piece(Arena *arena, Slice key, Slice space)
+{
+    if (*space.data == ' ' || !strstr(key.data, space.data))
+        return key;
+    char *piece = arena_str(arena, key.data, key.size);
+    size_t n = 0;
+    for (size_t i = 0; i < key.size; n++) {
+        bool here = strncmp(key.data + i, space.data, space.size) == 0;
+        piece[n] = here ? ' ' : key.data[i];
+        i += here ? space.size : 1;
     }
     return (Slice){piece, (uint32_t)n};
 }
 
-static bool add_token(Tokenizer *t, const char *key, int32_t id, bool byte_fallback, Error *err)
+/* The key that a piece is matched by, which takes the piece's place in the file's text. False where a piece
+ * is outside the alphabet: it stands for itself, and no text is merged to it. */
+static bool to_key(const Tokenizer *t, Slice *piece, Text *scratch)
 {
-    size_t size = strlen(key), length = size;
+    size_t length;
+    if (t->kind == TOKENIZER_CHARACTERS)
+        return true;
+    text_clear(scratch);
+    text_add(scratch, piece->data, piece->size);
+    if (!alphabet_decode(piece->data, piece->size, scratch->data, &length))
+        return false;
+    memcpy(t->text + (piece->data - t->text), scratch->data, length);
+    piece->size = (uint32_t)length;
+    return true;
+}
+
+static bool add_token(Tokenizer *t, Slice key, int32_t id, bool byte_fallback, Text *scratch, Error *err)
+{
     char first[QUOTED], second[QUOTED];
-    if (size > INT32_MAX)
-        return error_set(err, "token %d is too long", (int)id);
     if (t->keys[id].data)
         return error_set(err, "tokens \"%s\" and \"%s\" have the same id %d",
                          error_quote(first, sizeof first, t->keys[id].data, t->keys[id].size),
-                         quoted(second, key), (int)id);
-    char *copy = arena_str(&t->arena, key, size);
-    bool matches = true;
-    if (t->kind == TOKENIZER_BYTES) {
-        /* A piece outside the alphabet stands for itself; no text is merged to it. */
-        matches = alphabet_decode(key, size, copy, &length);
-        if (!matches)
-            memcpy(copy, key, length = size);
-    }
-    t->keys[id] = (Slice){copy, (uint32_t)length};
-    t->pieces[id] = t->kind == TOKENIZER_BYTES ? t->keys[id] : character_piece(t, key, id, byte_fallback);
-    if (matches && size)
-        piece_index_add(&t->index, t->keys, id);
+                         error_quote(second, sizeof second, key.data, key.size), (int)id);
+    bool matches = to_key(t, &key, scratch);
+    t->keys[id] = key;
+    if (t->kind == TOKENIZER_CHARACTERS)
+        t->pieces[id] = character_piece(t, key, id, byte_fallback);
+    if (matches && key.size && piece_index_add(&t->index, t->keys, id))
+        t->flags[id] = TOKEN_INDEXED;
     return true;
 }
 
-static bool read_vocab(Tokenizer *t, json_t *vocab, bool byte_fallback, Error *err)
+static bool read_vocab(Tokenizer *t, const JsonNode *vocab, bool byte_fallback, Error *err)
 {
     size_t size = (size_t)t->size;
     t->keys = arena_many(&t->arena, size, Slice);
-    t->pieces = arena_many(&t->arena, size, Slice);
+    t->pieces = t->kind == TOKENIZER_BYTES ? t->keys : arena_many(&t->arena, size, Slice);
     t->flags = arena_many(&t->arena, size, uint8_t);
     memset(t->byte_ids, 0xff, sizeof t->byte_ids);
-    piece_index_init(&t->index, json_object_size(vocab));
-
-    const char *key;
-    json_t *value;
-    json_object_foreach(vocab, key, value) {
-        if (!add_token(t, key, (int32_t)json_integer_value(value), byte_fallback, err))
-            return false;
+    piece_index_init(&t->index, vocab->size);
+    Text scratch = {0};
+    bool ok = true;
+    JSON_NODE_MEMBERS(key, vocab) {
+        ok = ok && add_token(t, (Slice){key->text, key->size}, (int32_t)key[1].integer, byte_fallback,
+                             &scratch, err);
     }
+    text_free(&scratch);
     for (int byte = 0; byte < 256 && t->kind == TOKENIZER_BYTES; byte++)
         t->byte_ids[byte] = piece_index_find(&t->index, t->keys, &(char){(char)byte}, 1);
-    return true;
+    return ok;
 }
 
 /* The halves of a merge: "a b" or ["a", "b"]. */
-static bool merge_halves(const json_t *merge, const char *half[2], size_t size[2])
+static bool merge_halves(const JsonNode *merge, Slice half[2])
 {
-    const char *text = json_string_value(merge);
-    if (text) {
-        const char *space = strchr(text, ' ');
-        if (!space || strchr(space + 1, ' '))
+    if (merge->kind == JSON_NODE_TEXT) {
+        const char *space = memchr(merge->text, ' ', merge->size), *end = merge->text + merge->size;
+        if (!space || memchr(space + 1, ' ', (size_t)(end - space - 1)))
             return false;
-        half[0] = text;
-        half[1] = space + 1;
-        size[0] = (size_t)(space - text);
-        size[1] = strlen(half[1]);
+        half[0] = (Slice){merge->text, (uint32_t)(space - merge->text)};
+        half[1] = (Slice){space + 1, (uint32_t)(end - space - 1)};
     } else {
-        if (json_array_size(merge) != 2)
+        if (merge->kind != JSON_NODE_LIST || merge->size != 2)
             return false;
         for (int i = 0; i < 2; i++) {
-            half[i] = json_string_value(json_array_get(merge, (size_t)i));
-            if (!half[i])
+            const JsonNode *text = i ? json_node_next(merge + 1) : merge + 1;
+            if (text->kind != JSON_NODE_TEXT)
                 return false;
-            size[i] = strlen(half[i]);
+            half[i] = (Slice){text->text, text->size};
         }
     }
-    return size[0] && size[1];
+    return half[0].size && half[1].size;
 }
 
 static bool unknown_piece(size_t number, const char *piece, size_t size, Error *err)
@@ -159,25 +165,35 @@ static bool unknown_piece(size_t number, const char *piece, size_t size, Error *
                      error_quote(shown, sizeof shown, piece, (long)size));
 }
 
-static bool read_merge(Tokenizer *t, const json_t *merge, size_t number, Text *joined, Error *err)
+/* The id of what a merge makes, or -1. Most vocabularies number it next to what the merge before makes. */
+static int32_t find_made(const Tokenizer *t, const char *text, size_t size)
 {
-    const char *half[2];
-    size_t size[2];
+    const MergeTable *m = &t->merges;
+    int32_t next = m->count ? m->merges[m->count - 1].id + 1 : t->size;
+    bool here = next < t->size && (t->flags[next] & TOKEN_INDEXED) && t->keys[next].size == size &&
+                memcmp(t->keys[next].data, text, size) == 0;
+    return here ? next : piece_index_find(&t->index, t->keys, text, size);
+}
+
+static bool read_merge(Tokenizer *t, const JsonNode *merge, size_t number, Text *joined, Error *err)
+{
+    Slice half[2];
     int32_t ids[2];
-    if (!merge_halves(merge, half, size))
+    if (!merge_halves(merge, half))
         return error_set(err, "merge %zu is neither \"left right\" nor [\"left\", \"right\"]", number);
     text_clear(joined);
     for (int i = 0; i < 2; i++) {
-        size_t start = joined->size, length = size[i];
-        text_add(joined, half[i], size[i]);
-        if (t->kind == TOKENIZER_BYTES && !alphabet_decode(half[i], size[i], joined->data + start, &length))
-            return unknown_piece(number, half[i], size[i], err);
+        size_t start = joined->size, length = half[i].size;
+        text_add(joined, half[i].data, half[i].size);
+        if (t->kind == TOKENIZER_BYTES &&
+            !alphabet_decode(half[i].data, half[i].size, joined->data + start, &length))
+            return unknown_piece(number, half[i].data, half[i].size, err);
         joined->size = start + length;
         ids[i] = piece_index_find(&t->index, t->keys, joined->data + start, length);
         if (ids[i] < 0)
-            return unknown_piece(number, half[i], size[i], err);
+            return unknown_piece(number, half[i].data, half[i].size, err);
     }
-    int32_t id = piece_index_find(&t->index, t->keys, joined->data, joined->size);
+    int32_t id = find_made(t, joined->data, joined->size);
     if (id < 0)
         return unknown_piece(number, joined->data, joined->size, err);
     if (!merge_table_add(&t->merges, (Merge){ids[0], ids[1], (int32_t)number - 1, id}))
@@ -185,19 +201,26 @@ static bool read_merge(Tokenizer *t, const json_t *merge, size_t number, Text *j
     return true;
 }
 
-static bool read_merges(Tokenizer *t, json_t *merges, Error *err)
+static bool read_merges(Tokenizer *t, const JsonNode *merges, Error *err)
 {
-    if (!json_is_array(merges))
+    if (!json_node_is(merges, JSON_NODE_LIST))
         return error_set(err, "the model has no list of \"merges\"");
-    if (json_array_size(merges) > INT32_MAX / 4)
-        return error_set(err, "the model has too many merges");
-    merge_table_init(&t->merges, json_array_size(merges));
+    merge_table_init(&t->merges, merges->size);
     Text joined = {0};
     bool ok = true;
-    for (size_t i = 0; ok && i < json_array_size(merges); i++)
-        ok = read_merge(t, json_array_get(merges, i), i + 1, &joined, err);
+    size_t number = 0;
+    JSON_NODE_EACH(merge, merges) {
+        ok = read_merge(t, merge, ++number, &joined, err);
+        if (!ok)
+            break;
+    }
     text_free(&joined);
     return ok;
+}
+
+static bool same_bytes(Slice a, Slice b)
+{
+    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
 }
 
 /* Whether an added token may have the id of this piece: they read the same, or did in the file. */
@@ -211,9 +234,9 @@ static bool same_text(const Tokenizer *t, const Slice *piece, const char *conten
            piece->size == size && memcmp(piece->data, decoded, size) == 0;
 }
 
-static bool read_added_token(Tokenizer *t, json_t *entry, AddedToken *token, Error *err)
+static bool read_added_token(Tokenizer *t, const JsonNode *entry, AddedToken *token, Error *err)
 {
-    const char *content = json_string_value(json_object_get(entry, "content"));
+    const char *content = json_node_text(json_node_get(entry, "content"));
     size_t size = strlen(content);
     char shown[QUOTED], other[QUOTED];
     bool single_word;
@@ -221,7 +244,7 @@ static bool read_added_token(Tokenizer *t, json_t *entry, AddedToken *token, Err
         return error_set(err, "added token \"%s\" has %zu bytes; 1..%d can be used", quoted(shown, content),
                          size, ADDED_TOKEN_MAX);
     token->text = (Slice){arena_str(&t->arena, content, size), (uint32_t)size};
-    token->id = (int32_t)json_integer_value(json_object_get(entry, "id"));
+    token->id = (int32_t)json_node_get(entry, "id")->integer;
     if (!config_flag(entry, "special", false, &token->special, err) ||
         !config_flag(entry, "lstrip", false, &token->left, err) ||
         !config_flag(entry, "rstrip", false, &token->right, err) ||
@@ -234,86 +257,100 @@ static bool read_added_token(Tokenizer *t, json_t *entry, AddedToken *token, Err
     if (piece->data && !same_text(t, piece, content))
         return error_set(err, "added token \"%s\" has the id %d of token \"%s\"", quoted(shown, content),
                          (int)token->id, error_quote(other, sizeof other, piece->data, piece->size));
+    if (t->pieces == t->keys && piece->data && !same_bytes(*piece, token->text)) {
+        t->pieces = arena_copy(&t->arena, t->keys, (size_t)t->size * sizeof *t->keys);
+        piece = &t->pieces[token->id];
+    }
     *piece = token->text;
     t->flags[token->id] |= (uint8_t)(TOKEN_ADDED | (token->special ? TOKEN_SPECIAL : 0));
     return true;
 }
 
-static bool read_added(Tokenizer *t, json_t *added, Error *err)
+static bool read_added(Tokenizer *t, const JsonNode *added, Error *err)
 {
-    size_t count = json_array_size(added);
+    size_t count = added ? added->size : 0;
+    AddedToken *token;
     char shown[QUOTED];
     t->added = (TokenSet){.tokens = arena_many(&t->arena, count, AddedToken), .count = (int)count};
-    for (size_t i = 0; i < count; i++)
-        if (!read_added_token(t, json_array_get(added, i), &t->added.tokens[i], err))
+    token = t->added.tokens;
+    JSON_NODE_EACH(entry, added) {
+        if (!read_added_token(t, entry, token++, err))
             return false;
+    }
     const AddedToken *twice = token_set_index(&t->added);
     return !twice || error_set(err, "the added token \"%s\" is there twice", quoted(shown, twice->text.data));
 }
 
+static bool is_null(const JsonNode *value)
+{
+    return !value || value->kind == JSON_NODE_NULL;
+}
+
 /* Options of the BPE model that change its answers. */
-static bool read_options(Tokenizer *t, json_t *model, bool *byte_fallback, Error *err)
+static bool read_options(Tokenizer *t, const JsonNode *model, bool *byte_fallback, Error *err)
 {
     const char *affix[] = {"continuing_subword_prefix", "end_of_word_suffix"};
     for (int i = 0; i < 2; i++) {
-        const json_t *value = json_object_get(model, affix[i]);
-        if (value && !json_is_null(value) && json_string_length(value) + !json_is_string(value))
+        const JsonNode *value = json_node_get(model, affix[i]);
+        if (!is_null(value) && !(value->kind == JSON_NODE_TEXT && !value->size))
             return error_set(err, "the model's \"%s\" is not supported", affix[i]);
     }
-    const json_t *dropout = json_object_get(model, "dropout");
-    if (dropout && !json_is_null(dropout) && !(json_is_number(dropout) && json_number_value(dropout) == 0))
+    const JsonNode *dropout = json_node_get(model, "dropout");
+    if (!is_null(dropout) && !(json_node_is_number(dropout) && json_node_number(dropout) == 0))
         return error_set(err, "the model's \"dropout\" is for training and not supported; set it to null");
     return config_flag(model, "byte_fallback", false, byte_fallback, err) &&
            config_flag(model, "fuse_unk", false, &t->fuse_unknown, err) &&
            config_flag(model, "ignore_merges", false, &t->whole_words, err);
 }
 
-static bool read_unknown(Tokenizer *t, json_t *model, Error *err)
+static bool read_unknown(Tokenizer *t, const JsonNode *model, Error *err)
 {
-    const json_t *value = json_object_get(model, "unk_token");
+    const JsonNode *value = json_node_get(model, "unk_token");
     char shown[QUOTED];
     t->unknown = -1;
-    if (!value || json_is_null(value))
+    if (is_null(value))
         return true;
-    const char *piece = json_string_value(value);
+    const char *piece = json_node_text(value);
     if (!piece)
         return error_set(err, "the model's \"unk_token\" is no string");
-    t->unknown = piece_index_find(&t->index, t->keys, piece, strlen(piece));
+    t->unknown = piece_index_find(&t->index, t->keys, piece, value->size);
     if (t->unknown < 0)
         return error_set(err, "the model's unknown token \"%s\" is not in its vocabulary",
                          quoted(shown, piece));
     return true;
 }
 
-static bool read_model(Tokenizer *t, json_t *model, json_t *added, Error *err)
+static bool read_model(Tokenizer *t, const JsonNode *model, const JsonNode *added, Error *err)
 {
-    const char *type = json_string_value(json_object_get(model, "type"));
-    json_t *vocab = json_object_get(model, "vocab");
+    const char *type = json_node_text(json_node_get(model, "type"));
+    const JsonNode *vocab = json_node_get(model, "vocab");
     char shown[QUOTED];
     bool byte_fallback;
-    if (!json_is_object(model))
+    if (!json_node_is(model, JSON_NODE_OBJECT))
         return error_set(err, "there is no \"model\"");
     if (type && strcmp(type, "BPE") != 0) /* early files name no type and are BPE */
         return error_set(err, "tokenizers of the kind \"%s\" are not supported; BPE is", quoted(shown, type));
-    if (!json_is_object(vocab) || !json_object_size(vocab))
+    if (!json_node_is(vocab, JSON_NODE_OBJECT) || !vocab->size)
         return error_set(err, "the model has no \"vocab\"");
-    if (added && !json_is_null(added) && !json_is_array(added))
+    if (is_null(added))
+        added = NULL;
+    else if (added->kind != JSON_NODE_LIST)
         return error_set(err, "\"added_tokens\" is no list");
     return read_options(t, model, &byte_fallback, err) && count_ids(t, vocab, added, err) &&
            read_vocab(t, vocab, byte_fallback, err) && read_unknown(t, model, err) &&
-           read_merges(t, json_object_get(model, "merges"), err) && read_added(t, added, err);
+           read_merges(t, json_node_get(model, "merges"), err) && read_added(t, added, err);
 }
 
-static bool read_file(Tokenizer *t, json_t *root, Error *err)
+static bool read_file(Tokenizer *t, const JsonNode *root, Error *err)
 {
-    json_t *model = json_object_get(root, "model");
-    const char *type = json_string_value(json_object_get(model, "type"));
+    const JsonNode *model = json_node_get(root, "model");
+    const char *type = json_node_text(json_node_get(model, "type"));
     t->begin = -1;
-    if (!json_is_object(root))
+    if (root->kind != JSON_NODE_OBJECT)
         return error_set(err, "a tokenizer.json is a JSON object, this is none");
     if (type && strcmp(type, "SentencePiece") == 0)
         return spm_read(t, model, err);
-    if (!config_read(t, root, err) || !read_model(t, model, json_object_get(root, "added_tokens"), err))
+    if (!config_read(t, root, err) || !read_model(t, model, json_node_get(root, "added_tokens"), err))
         return false;
     t->begin = config_begin(root);
     return t->begin < t->size || error_set(err, "the token %d that texts begin with is none", (int)t->begin);
@@ -321,17 +358,16 @@ static bool read_file(Tokenizer *t, json_t *root, Error *err)
 
 Tokenizer *tokenizer_open(const char *json, size_t size, Error *err)
 {
-    json_error_t problem;
-    json_t *root = json_loadb(json, size, JSON_REJECT_DUPLICATES, &problem);
-    if (!root) {
-        char shown[200];
-        error_set(err, "not valid JSON: line %d, column %d: %s", problem.line, problem.column,
-                  error_quote(shown, sizeof shown, problem.text, (long)strlen(problem.text)));
+    JsonTree tree;
+    if (!json_tree_read(&tree, json, size, err)) {
+        error_prefix(err, "not valid JSON");
         return NULL;
     }
     Tokenizer *t = xcalloc(1, sizeof *t);
-    bool ok = read_file(t, root, err);
-    json_decref(root);
+    t->text = tree.text;
+    tree.text = NULL;
+    bool ok = read_file(t, tree.nodes, err);
+    json_tree_free(&tree);
     if (ok)
         return t;
     tokenizer_close(t);
@@ -343,6 +379,7 @@ void tokenizer_close(Tokenizer *t)
     if (!t)
         return;
     spm_close(t->spm);
+    free(t->text);
     piece_index_free(&t->index);
     merge_table_free(&t->merges);
     arena_free(&t->arena);

@@ -3,8 +3,7 @@
 #ifndef RUNTIME_TOKENIZER_SPM_H
 #define RUNTIME_TOKENIZER_SPM_H
 
-#include <jansson.h>
-
+#include "base/json_tree.h"
 #include "runtime/tokenizer/internal.h"
 
 /* The numbers are those of sentencepiece_model.proto and of GGUF's token_type. */
@@ -30,6 +29,7 @@ struct Spm {
     bool cut_words;       /* no piece reaches from another character into a space: words stand alone */
     bool has_unused;
     uint8_t *kinds; /* by id */
+    float *scores;  /* by id */
     TokenSet user;  /* the user-defined pieces */
 
     /* BPE only: characters that are no piece but the first or last of one, which may merge. Their symbols are
@@ -40,12 +40,11 @@ struct Spm {
 
     /* unigram only */
     TokenSet normal; /* with the user-defined ones */
-    float *scores;   /* by id */
     float best_score, unknown_score;
 };
 
 /* Fills in t from the "model" of a file in the second layout. */
-bool spm_read(Tokenizer *t, json_t *model, Error *err);
+bool spm_read(Tokenizer *t, const JsonNode *model, Error *err);
 
 /* Appends the text as its pieces have it: spaces collapsed, put in front and replaced. */
 void spm_prepare(const Spm *s, const char *text, size_t size, Text *out);
@@ -56,6 +55,8 @@ const AddedToken *spm_user_piece(const Spm *s, const char *text, size_t size);
 
 /* The symbol of a character that is a part of pieces but none itself; -1: it is not. */
 int32_t spm_part(const Tokenizer *t, const char *text, size_t size);
+/* What two neighbours merge to: the piece that their texts together are. False where they don't. */
+bool spm_merge(const Tokenizer *t, int32_t left, int32_t right, Merge *merge);
 /* The parts that are not in t's arena. */
 void spm_close(Spm *s);
 

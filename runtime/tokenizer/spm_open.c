@@ -26,9 +26,9 @@ static bool bad_piece(int32_t id, const char *text, const char *problem, Error *
                      error_quote(shown, sizeof shown, text, (long)strlen(text)), problem);
 }
 
-static bool read_kind(const json_t *value, PieceKind *kind)
+static bool read_kind(const JsonNode *value, PieceKind *kind)
 {
-    const char *name = json_string_value(value);
+    const char *name = json_node_text(value);
     *kind = PIECE_NORMAL;
     if (!value)
         return true;
@@ -38,20 +38,6 @@ static bool read_kind(const json_t *value, PieceKind *kind)
             return true;
     }
     return false;
-}
-
-/* The piece with " " for what stands for it. */
-static Slice spaced(Tokenizer *t, Slice key)
-{
-    Slice space = t->spm->space;
-    char *piece = arena_str(&t->arena, key.data, key.size);
-    size_t n = 0;
-    for (size_t i = 0; i < key.size; n++) {
-        bool here = key.size - i >= space.size && memcmp(key.data + i, space.data, space.size) == 0;
-        piece[n] = here ? ' ' : key.data[i];
-        i += here ? space.size : 1;
-    }
-    return (Slice){piece, (uint32_t)n};
 }
 
 static bool add_byte(Tokenizer *t, int32_t id, Error *err)
@@ -83,7 +69,7 @@ static bool add_piece(Tokenizer *t, int32_t id, PieceKind kind, Slice unknown, E
         t->flags[id] = TOKEN_SPECIAL;
         break;
     default:
-        t->pieces[id] = spaced(t, key);
+        t->pieces[id] = key_to_piece(&t->arena, key, t->spm->space);
         t->spm->has_unused |= kind == PIECE_UNUSED;
         if (key.size && !piece_index_add(&t->index, t->keys, id))
             return bad_piece(id, key.data, "is there twice", err);
@@ -94,27 +80,28 @@ static bool add_piece(Tokenizer *t, int32_t id, PieceKind kind, Slice unknown, E
     return true;
 }
 
-static bool read_piece(Tokenizer *t, const json_t *entry, int32_t id, Slice unknown, Error *err)
+static bool read_piece(Tokenizer *t, const JsonNode *entry, int32_t id, Slice unknown, Error *err)
 {
-    const json_t *score = json_array_get(entry, 1);
-    const char *text = json_string_value(json_array_get(entry, 0));
+    const JsonNode *key = json_node_first(entry),
+                   *score = key && entry->size > 1 ? json_node_next(key) : NULL;
+    const char *text = json_node_text(key);
     PieceKind kind;
-    if (!text || !json_is_number(score) || json_array_size(entry) > 3 ||
-        !read_kind(json_array_get(entry, 2), &kind))
+    if (!text || !json_node_is_number(score) || entry->size > 3 ||
+        !read_kind(entry->size == 3 ? score + 1 : NULL, &kind))
         return error_set(err, "piece %d is not [\"text\", score] or [\"text\", score, \"kind\"]", (int)id);
-    size_t size = strlen(text);
-    if (size > INT32_MAX || !(fabs(json_number_value(score)) <= FLT_MAX))
-        return bad_piece(id, text, "is too long or has no score that can be used", err);
-    t->keys[id] = (Slice){arena_str(&t->arena, text, size), (uint32_t)size};
+    if (!(fabs(json_node_number(score)) <= FLT_MAX))
+        return bad_piece(id, text, "has no score that can be used", err);
+    t->keys[id] = (Slice){text, key->size};
     t->spm->kinds[id] = (uint8_t)kind;
-    t->spm->scores[id] = (float)json_number_value(score);
+    t->spm->scores[id] = (float)json_node_number(score);
     return add_piece(t, id, kind, unknown, err);
 }
 
-static bool read_pieces(Tokenizer *t, json_t *list, Slice unknown, Error *err)
+static bool read_pieces(Tokenizer *t, const JsonNode *list, Slice unknown, Error *err)
 {
-    size_t count = json_array_size(list), bytes = 0;
-    if (!count || count > INT32_MAX / 8)
+    size_t count = json_node_is(list, JSON_NODE_LIST) ? list->size : 0, bytes = 0;
+    int32_t id = 0;
+    if (!count)
         return error_set(err, "the model has no list of \"pieces\"");
     t->size = (int)count;
     t->keys = arena_many(&t->arena, count, Slice);
@@ -125,9 +112,10 @@ static bool read_pieces(Tokenizer *t, json_t *list, Slice unknown, Error *err)
     t->unknown = -1;
     memset(t->byte_ids, 0xff, sizeof t->byte_ids);
     piece_index_init(&t->index, count);
-    for (size_t id = 0; id < count; id++)
-        if (!read_piece(t, json_array_get(list, id), (int32_t)id, unknown, err))
+    JSON_NODE_EACH(entry, list) {
+        if (!read_piece(t, entry, id++, unknown, err))
             return false;
+    }
     for (int byte = 0; byte < 256; byte++)
         bytes += t->byte_ids[byte] >= 0;
     if (bytes && bytes != 256)
@@ -151,18 +139,6 @@ static bool collect(Tokenizer *t, TokenSet *set, unsigned kinds, Error *err)
 
 /* ---- byte pair encoding ---- */
 
-typedef struct Scored {
-    float score;
-    int32_t id;
-} Scored;
-
-static int best_first(const void *left, const void *right)
-{
-    const Scored *a = left, *b = right;
-    return a->score != b->score ? (a->score < b->score) - (a->score > b->score)
-                                : (a->id > b->id) - (a->id < b->id);
-}
-
 int32_t spm_part(const Tokenizer *t, const char *text, size_t size)
 {
     const Spm *s = t->spm;
@@ -170,68 +146,70 @@ int32_t spm_part(const Tokenizer *t, const char *text, size_t size)
     return part < 0 ? -1 : t->size + part;
 }
 
-/* The symbol of a half of a piece, -1 where it is not one. */
-static int32_t find_half(Tokenizer *t, const char *text, size_t size)
+static void add_part(Tokenizer *t, const char *text, size_t size)
 {
     Spm *s = t->spm;
-    int32_t id = piece_index_find(&t->index, t->keys, text, size), part;
-    int length;
-    if (id >= 0)
-        return s->kinds[id] == PIECE_USER_DEFINED ? -1 : id;
-    char_class((const unsigned char *)text, (const unsigned char *)text + size, &length);
-    if ((size_t)length < size || (part = spm_part(t, text, size)) >= 0)
-        return (size_t)length < size ? -1 : part;
+    if (piece_index_find(&t->index, t->keys, text, size) >= 0 || spm_part(t, text, size) >= 0)
+        return;
     if (!s->part_count)
         piece_index_init(&s->part_index, 2 * (size_t)t->size); /* first and last characters of all pieces */
     arena_push(&t->arena, s->parts, s->part_count, s->part_cap, ((Slice){text, (uint32_t)size}));
-    part = (int32_t)s->part_count - 1;
-    piece_index_add(&s->part_index, s->parts, part);
-    return t->size + part;
+    piece_index_add(&s->part_index, s->parts, (int32_t)s->part_count - 1);
 }
 
-typedef struct MergeList {
-    Merge *items;
-    size_t count, cap;
-} MergeList;
-
-/* Two neighbours merge where their texts together are a piece. */
-static void add_merges(Tokenizer *t, int32_t id, int32_t rank, MergeList *list)
+static bool merges_to(const Spm *s, int32_t id)
 {
-    const Slice key = t->keys[id];
-    for (size_t cut = 1; cut < key.size; cut++) {
-        Merge m = {.rank = rank, .id = id};
-        if (((unsigned char)key.data[cut] & 0xc0) == 0x80 || (m.left = find_half(t, key.data, cut)) < 0 ||
-            (m.right = find_half(t, key.data + cut, key.size - cut)) < 0)
+    return s->kinds[id] == PIECE_NORMAL || s->kinds[id] == PIECE_UNUSED;
+}
+
+/* What pieces of several characters begin and end with. */
+static void find_parts(Tokenizer *t)
+{
+    for (int32_t id = 0; id < t->size; id++) {
+        const Slice key = t->keys[id];
+        size_t first = 1, last = key.size;
+        while (first < key.size && ((unsigned char)key.data[first] & 0xc0) == 0x80)
+            first++;
+        if (first >= key.size || !merges_to(t->spm, id))
             continue;
-        if (list->count == list->cap) {
-            list->cap = list->cap ? 2 * list->cap : 1024;
-            list->items = xrealloc(list->items, list->cap * sizeof *list->items);
-        }
-        list->items[list->count++] = m;
+        do
+            last--;
+        while (((unsigned char)key.data[last] & 0xc0) == 0x80);
+        add_part(t, key.data, first);
+        add_part(t, key.data + last, key.size - last);
     }
 }
 
-/* The piece with the best score is merged first, of equal ones the leftmost: equal scores are one rank.
- * A user-defined piece is cut out before, so that nothing merges with it or to it. */
-static void make_merges(Tokenizer *t)
+/* Better scores are lower ranks, equal ones are equal: a float's bits are in its order, but for the sign. */
+static int32_t rank_of(float score)
 {
-    Scored *order = xmalloc((size_t)t->size * sizeof *order);
-    size_t count = 0;
-    for (int32_t id = 0; id < t->size; id++)
-        if (t->spm->kinds[id] == PIECE_NORMAL || t->spm->kinds[id] == PIECE_UNUSED)
-            order[count++] = (Scored){t->spm->scores[id], id};
-    qsort(order, count, sizeof *order, best_first);
-    MergeList list = {0};
-    int32_t rank = 0;
-    for (size_t i = 0; i < count; i++) {
-        rank += i && order[i].score != order[i - 1].score;
-        add_merges(t, order[i].id, rank, &list);
-    }
-    merge_table_init(&t->merges, list.count);
-    for (size_t i = 0; i < list.count; i++)
-        merge_table_add(&t->merges, list.items[i]);
-    free(list.items);
-    free(order);
+    int32_t bits;
+    score += 0.0f; /* -0 is 0 */
+    memcpy(&bits, &score, sizeof bits);
+    return ~(bits < 0 ? bits ^ INT32_MAX : bits);
+}
+
+/* A user-defined piece is cut out before, so that nothing merges with it or to it. */
+static Slice mergeable(const Tokenizer *t, int32_t symbol)
+{
+    if (symbol >= t->size)
+        return t->spm->parts[symbol - t->size];
+    return merges_to(t->spm, symbol) ? t->keys[symbol] : (Slice){NULL, 0};
+}
+
+bool spm_merge(const Tokenizer *t, int32_t left, int32_t right, Merge *merge)
+{
+    Slice a = mergeable(t, left), b = mergeable(t, right);
+    char joined[PIECE_MAX];
+    if (!a.size || !b.size || a.size + b.size > PIECE_MAX)
+        return false;
+    memcpy(joined, a.data, a.size);
+    memcpy(joined + a.size, b.data, b.size);
+    int32_t id = piece_index_find(&t->index, t->keys, joined, a.size + b.size);
+    if (id < 0 || !merges_to(t->spm, id))
+        return false;
+    *merge = (Merge){left, right, rank_of(t->spm->scores[id]), id};
+    return true;
 }
 
 /* Whether a space stands in the piece after something else. */
@@ -278,26 +256,24 @@ static bool make_unigram(Tokenizer *t, Error *err)
         s->best_score = s->scores[id] > s->best_score ? s->scores[id] : s->best_score;
     }
     s->unknown_score = worst - 10.0f;
-    merge_table_init(&t->merges, 0);
     return collect(t, &s->normal, 1u << PIECE_NORMAL | 1u << PIECE_USER_DEFINED, err);
 }
 
 /* ---- the whole ---- */
 
-static bool read_begin(Tokenizer *t, const json_t *value, Error *err)
+static bool read_begin(Tokenizer *t, const JsonNode *value, Error *err)
 {
-    json_int_t id = json_integer_value(value);
-    if (!value || json_is_null(value))
+    if (!value || value->kind == JSON_NODE_NULL)
         return true;
-    if (!json_is_integer(value) || id < 0 || id >= t->size)
+    if (value->kind != JSON_NODE_INTEGER || value->integer < 0 || value->integer >= t->size)
         return error_set(err, "the model's \"begin\" is no id of a piece");
-    t->begin = (int32_t)id;
+    t->begin = (int32_t)value->integer;
     return true;
 }
 
-static bool read_rules(Tokenizer *t, json_t *model, Error *err)
+static bool read_rules(Tokenizer *t, const JsonNode *model, Error *err)
 {
-    const char *algorithm = json_string_value(json_object_get(model, "algorithm"));
+    const char *algorithm = json_node_text(json_node_get(model, "algorithm"));
     Spm *s = t->spm;
     bool escape;
     if (!config_flag(model, "dummy_prefix", true, &s->dummy_prefix, err) ||
@@ -320,22 +296,22 @@ void spm_close(Spm *s)
         piece_index_free(&s->part_index);
 }
 
-bool spm_read(Tokenizer *t, json_t *model, Error *err)
+bool spm_read(Tokenizer *t, const JsonNode *model, Error *err)
 {
     t->spm = arena_new(&t->arena, Spm);
-    const char *unknown = json_string_value(json_object_get(model, "unknown_text"));
+    const char *unknown = json_node_text(json_node_get(model, "unknown_text"));
     size_t size = unknown ? strlen(unknown) : 0;
     if (size > PIECE_MAX)
         return error_set(err, "\"unknown_text\" has %zu bytes; %d can be used", size, PIECE_MAX);
     Slice unknown_text = {arena_str(&t->arena, unknown ? unknown : "", size), (uint32_t)size};
-    if (!read_rules(t, model, err) || !read_pieces(t, json_object_get(model, "pieces"), unknown_text, err) ||
-        !read_begin(t, json_object_get(model, "begin"), err) ||
+    if (!read_rules(t, model, err) || !read_pieces(t, json_node_get(model, "pieces"), unknown_text, err) ||
+        !read_begin(t, json_node_get(model, "begin"), err) ||
         !collect(t, &t->added, 1u << PIECE_CONTROL, err) ||
         !collect(t, &t->spm->user, 1u << PIECE_USER_DEFINED, err))
         return false;
     if (t->spm->unigram)
         return make_unigram(t, err);
-    make_merges(t);
+    find_parts(t);
     t->spm->cut_words = words_stand_alone(t);
     return true;
 }

@@ -1,48 +1,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "runtime/tokenizer/internal.h"
-
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ x >> 32) * 0x9e3779b97f4a7c15u;
-    x = (x ^ x >> 29) * 0xbf58476d1ce4e5b9u;
-    return x ^ x >> 32;
-}
-
-uint64_t hash_bytes(uint64_t seed, const char *data, size_t size)
-{
-    uint64_t hash = seed ^ size, word = 0;
-    for (; size >= 8; size -= 8, data += 8) {
-        memcpy(&word, data, 8);
-        hash = mix(hash ^ word);
-    }
-    word = 0;
-    memcpy(&word, data, size);
-    return mix(hash ^ word);
-}
-
-/* A power of two, at least twice the number of entries. */
-static uint32_t slot_count(size_t entries)
-{
-    uint32_t slots = 16;
-    while (slots < 2 * entries)
-        slots *= 2;
-    return slots;
-}
-
-/* Addresses differ between runs. */
-static uint64_t seed_from(const void *address)
-{
-    return mix((uint64_t)(uintptr_t)address);
-}
 
 void piece_index_init(PieceIndex *index, size_t pieces)
 {
-    uint32_t count = slot_count(pieces);
+    uint32_t count = hash_slots(pieces);
     index->mask = count - 1;
     index->slots = xmalloc(count * sizeof *index->slots);
-    index->seed = seed_from(index->slots);
+    index->seed = hash_seed(index->slots);
     memset(index->slots, 0xff, count * sizeof *index->slots);
 }
 
@@ -77,41 +44,42 @@ int32_t piece_index_find(const PieceIndex *index, const Slice *keys, const char 
 
 void merge_table_init(MergeTable *table, size_t merges)
 {
-    uint32_t count = slot_count(merges);
+    uint32_t count = hash_slots(merges);
     table->mask = count - 1;
-    table->slots = xmalloc(count * sizeof *table->slots);
-    table->seed = seed_from(table->slots);
-    for (uint32_t i = 0; i < count; i++)
-        table->slots[i].rank = -1;
+    table->slots = xcalloc(count, sizeof *table->slots);
+    table->merges = xmalloc(merges * sizeof *table->merges);
+    table->seed = hash_seed(table->slots);
 }
 
 void merge_table_free(MergeTable *table)
 {
     free(table->slots);
+    free(table->merges);
 }
 
-static Merge *merge_slot(const MergeTable *table, int32_t left, int32_t right)
+static uint32_t *merge_slot(const MergeTable *table, int32_t left, int32_t right)
 {
-    uint32_t at =
-        (uint32_t)mix(table->seed ^ ((uint64_t)(uint32_t)left << 32 | (uint32_t)right)) & table->mask;
+    uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+    uint32_t at = (uint32_t)hash_mix(table->seed ^ pair) & table->mask;
     for (;; at = (at + 1) & table->mask) {
-        Merge *m = &table->slots[at];
-        if (m->rank < 0 || (m->left == left && m->right == right))
-            return m;
+        uint32_t slot = table->slots[at];
+        if (!slot || (table->merges[slot - 1].left == left && table->merges[slot - 1].right == right))
+            return &table->slots[at];
     }
 }
 
 bool merge_table_add(MergeTable *table, Merge merge)
 {
-    Merge *slot = merge_slot(table, merge.left, merge.right);
-    if (slot->rank >= 0)
+    uint32_t *slot = merge_slot(table, merge.left, merge.right);
+    if (*slot)
         return false;
-    *slot = merge;
+    table->merges[table->count++] = merge;
+    *slot = table->count;
     return true;
 }
 
 const Merge *merge_table_find(const MergeTable *table, int32_t left, int32_t right)
 {
-    const Merge *m = merge_slot(table, left, right);
-    return m->rank < 0 ? NULL : m;
+    uint32_t slot = *merge_slot(table, left, right);
+    return slot ? &table->merges[slot - 1] : NULL;
 }
