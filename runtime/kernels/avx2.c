@@ -1,4 +1,5 @@
 /* AVX2, FMA and F16C: 8 floats a vector, a register block of 6 x 16. */
+#include "base/half.h"
 #include "runtime/kernels/levels.h"
 
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
@@ -8,7 +9,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #define SQUARE 8
 typedef __m256 V;
-enum { W = 8, MR = 6, NV = 2 };
+enum { W = 8, MR = 6, NV = 2, VECTORS = KERNEL_BLOCK / W };
 
 /* clang-format off */
 INLINE V vset(float x) { return _mm256_set1_ps(x); }
@@ -125,11 +126,19 @@ INLINE void transpose_square(float *y, size_t ldy, const float *x, size_t ldx)
     }
 }
 
+INLINE void vload_q8(V *out, const int8_t *p)
+{
+    UNROLL for (int i = 0; i < VECTORS; i++) out[i] =
+        _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(p + i * W))));
+}
+
 #include "runtime/kernels/leaves.inc"
+#include "runtime/kernels/q8.inc"
 
 bool kernels_init_avx2(Kernels *k)
 {
     set_leaves(k);
+    set_q8_leaves(k);
     return true;
 }
 #else

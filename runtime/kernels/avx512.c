@@ -1,4 +1,5 @@
 /* AVX-512 F, BW, VL, DQ: 16 floats a vector, a register block of 14 x 32. The transposition is AVX2's. */
+#include "base/half.h"
 #include "runtime/kernels/levels.h"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
@@ -6,7 +7,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 typedef __m512 V;
-enum { W = 16, MR = 14, NV = 2 };
+enum { W = 16, MR = 14, NV = 2, VECTORS = KERNEL_BLOCK / W };
 
 /* clang-format off */
 INLINE V vset(float x) { return _mm512_set1_ps(x); }
@@ -81,11 +82,19 @@ INLINE void vsum4(float *out, V a, V b, V c, V d)
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps(pairs, 1)));
 }
 
+INLINE void vload_q8(V *out, const int8_t *p)
+{
+    UNROLL for (int i = 0; i < VECTORS; i++) out[i] =
+        _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(p + i * W))));
+}
+
 #include "runtime/kernels/leaves.inc"
+#include "runtime/kernels/q8.inc"
 
 bool kernels_init_avx512(Kernels *k)
 {
     set_leaves(k);
+    set_q8_leaves(k);
     return true;
 }
 #else

@@ -15,7 +15,7 @@ enum { ROW_MAJOR = 101, AS_IT_IS = 111, TRANSPOSED = 112 };
 #define LEAST_PRODUCTS 0x1p22
 enum { LEAST_COLUMNS = 16 };
 
-/* Weights of half precision are converted so many at a time: 4 MB, a part of the second level cache. */
+/* Weights that are not fp32 are converted so many at a time: 4 MB, a part of the second level cache. */
 #define MOST_CONVERTED ((size_t)1 << 20)
 
 #if defined(__APPLE__)
@@ -94,7 +94,7 @@ static bool pays(const Compute *c, size_t m, size_t n, size_t k)
            (double)m * (double)n * (double)k >= LEAST_PRODUCTS;
 }
 
-/* Rows of half precision that are converted at a time. */
+/* Rows of such weights that are converted at a time. */
 static size_t converted_rows(size_t m, size_t k)
 {
     size_t rows = MOST_CONVERTED / k;
@@ -132,8 +132,15 @@ static void convert_rows(void *ctx, int index, int count)
     const Job *j = ctx;
     const Linear *l = j->layer;
     size_t i, end;
-    for (pool_range(j->rows, 1, index, count, &i, &end); i < end; i++)
-        operand_floats(j->compute->kernels, l->w, (j->row + i) * l->ldw, l->k, j->weights + i * l->k);
+    for (pool_range(j->rows, 1, index, count, &i, &end); i < end; i++) {
+        float *to = j->weights + i * l->k;
+        if (l->scales) {
+            Q8Rows row = linear_q8(l, j->row + i, 0);
+            j->compute->kernels->q8_to_float(to, row.q, row.scales, l->k);
+        } else {
+            operand_floats(j->compute->kernels, l->w, (j->row + i) * l->ldw, l->k, to);
+        }
+    }
 }
 
 static void map_rows(void *ctx, int index, int count)
@@ -167,9 +174,10 @@ bool blas_linear(Compute *c, const Linear *l, const float *x, size_t ldx, size_t
     Job j = {.compute = c, .layer = l, .rows = l->m, .n = n, .y = y, .ldy = ldy, .weights = c->work};
     if (l->bias.data)
         compute_step(c, l->m * n, fill_rows, &j);
-    if (!l->w.half)
+    bool converted = l->w.half || l->scales;
+    if (!converted)
         multiply(&j, l->w.data, l->ldw, x, ldx);
-    for (size_t most = converted_rows(l->m, l->k); l->w.half && j.row < l->m; j.row += j.rows) {
+    for (size_t most = converted_rows(l->m, l->k); converted && j.row < l->m; j.row += j.rows) {
         j.rows = least(most, l->m - j.row);
         compute_step(c, j.rows * l->k, convert_rows, &j);
         multiply(&j, j.weights, l->k, x, ldx);

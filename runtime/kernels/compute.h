@@ -54,6 +54,14 @@ static inline void operand_floats(const Kernels *k, Operand o, size_t at, size_t
         memcpy(to, (const float *)o.data + at, n * sizeof *to);
 }
 
+/* The rows of a layer with scales, from row i and column p (a multiple of KERNEL_BLOCK) on. */
+static inline Q8Rows linear_q8(const Linear *l, size_t i, size_t p)
+{
+    size_t blocks = KERNEL_BLOCKS(l->k);
+    return (Q8Rows){(const int8_t *)l->w.data + i * l->ldw + p, l->scales + i * blocks + p / KERNEL_BLOCK,
+                    l->ldw, blocks};
+}
+
 /* Runs the register block on a part of C, which may be smaller than it: m <= mr rows, n <= nr columns. */
 void compute_tile(const Kernels *k, size_t depth, const float *a, const float *b, float *c, size_t ldc,
                   const float *bias, bool load, size_t m, size_t n, const Ahead *ahead);

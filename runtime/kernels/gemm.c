@@ -15,6 +15,7 @@ typedef struct Product {
     const Kernels *kernels;
     size_t m, n, k;
     Operand a;
+    const Linear *q8; /* where A is a layer of 8 bits; else NULL */
     size_t lda;
     bool a_transposed;
     const float *b;
@@ -120,7 +121,10 @@ static void pack_panel_a(const Product *g, float *to, size_t i, size_t m, size_t
 {
     const Kernels *k = g->kernels;
     if (!g->a_transposed) {
-        if (g->a.half)
+        if (g->q8) {
+            Q8Rows rows = linear_q8(g->q8, i, p);
+            k->pack_q8(to, &rows, m, depth);
+        } else if (g->a.half)
             k->pack_f16(to, (const uint16_t *)g->a.data + i * g->lda + p, g->lda, m, depth);
         else
             k->pack_f32(to, (const float *)g->a.data + i * g->lda + p, g->lda, m, depth);
@@ -158,7 +162,7 @@ typedef struct Part {
 /* What is packed behind the panel at row i and column p of A, in the block of rows [i0, end). */
 static Ahead next_panel(const Product *g, const Part *part, size_t i, size_t i0, size_t end, size_t p)
 {
-    size_t size = g->a.half ? sizeof(uint16_t) : sizeof(float), mr = (size_t)g->kernels->mr;
+    size_t size = g->q8 ? 1 : g->a.half ? sizeof(uint16_t) : sizeof(float), mr = (size_t)g->kernels->mr;
     i += mr;
     if (i >= end) {
         p += DEPTH;
@@ -239,7 +243,8 @@ static size_t slowest(size_t panels, size_t other, size_t threads)
 
 static void product(Compute *c, Product *g)
 {
-    const Kernels *k = g->kernels = g->a.half && c->kernels->halves ? c->kernels->halves : c->kernels;
+    const Kernels *k = g->kernels =
+        g->a.half && !g->q8 && c->kernels->halves ? c->kernels->halves : c->kernels;
     if (g->m == 0 || g->n == 0)
         return;
     compute_reserve(c, compute_gemm_room(c, g->m, g->n, g->k));
@@ -281,6 +286,7 @@ void compute_linear(Compute *c, const Linear *l, const float *x, size_t ldx, siz
         return;
     Product p = {.m = l->m, .n = n, .k = l->k, .alpha = 1, .c = y, .ldc = ldy};
     p.a = l->w;
+    p.q8 = l->scales ? l : NULL;
     p.lda = l->ldw;
     p.b = x;
     p.ldb = ldx;

@@ -48,6 +48,16 @@ typedef struct Ahead {
     size_t stride, rows, bytes; /* rows are `stride` apart, of `bytes` each */
 } Ahead;
 
+/* Rows of weights of 8 bits: number j of a row is q[j] * scales[j / KERNEL_BLOCK]. The rows of q are ldq
+ * apart, those of the scales lds, each KERNEL_BLOCKS(k) long. Any bits are allowed in either. */
+enum { KERNEL_BLOCK = 32 };
+#define KERNEL_BLOCKS(k) ((k) / KERNEL_BLOCK + ((k) % KERNEL_BLOCK != 0))
+typedef struct Q8Rows {
+    const int8_t *q;
+    const uint16_t *scales; /* f16 */
+    size_t ldq, lds;
+} Q8Rows;
+
 typedef struct Kernels {
     KernelLevel level;
 
@@ -72,6 +82,14 @@ typedef struct Kernels {
     bool half_input;
     void (*matvec_pair_f16)(float *y, const uint16_t *w, const uint16_t *w2, size_t ldw, const float *x,
                             size_t m, size_t k);
+    /* y[2m] = the products of m rows from w on with x[k], then of m rows from the row `other` of w on. A
+     * block's products are added up before its scale is applied. Where split_input is set, x is rounded to
+     * 2^-15 of the largest of its block's (and no finer than 2^-96); an inf or NaN in it makes all results
+     * NaN. */
+    bool split_input;
+    void (*matvec_pair_q8)(float *y, const Q8Rows *w, size_t other, const float *x, size_t m, size_t k);
+    /* y[n] = the first n numbers of one row; exact. */
+    void (*q8_to_float)(float *y, const int8_t *q, const uint16_t *scales, size_t n);
     /* y[n] = p[m] . V[m,n]: rows of V weighted by p. */
     void (*sum_rows_f16)(float *y, const uint16_t *v, size_t ldv, const float *p, size_t m, size_t n);
 
@@ -105,6 +123,7 @@ typedef struct Kernels {
     /* Packs m <= mr rows of W[m,k] as A; rows that are missing become 0. */
     void (*pack_f16)(float *a, const uint16_t *w, size_t ldw, size_t m, size_t k);
     void (*pack_f32)(float *a, const float *w, size_t ldw, size_t m, size_t k);
+    void (*pack_q8)(float *a, const Q8Rows *w, size_t m, size_t k);
     /* Packs n <= nr columns of X[k,n] as B; columns that are missing become 0. */
     void (*pack_columns)(float *b, const float *x, size_t ldx, size_t k, size_t n);
     /* Before the first and after the last call of a tile on a thread; NULL: nothing to do. */
@@ -162,6 +181,9 @@ typedef struct Operand {
 typedef struct Linear {
     Operand w; /* [m,k], row-major */
     size_t m, k, ldw;
+    /* f16 [m, KERNEL_BLOCKS(k)] without gaps: w.data is int8_t, each the multiple of its block's scale.
+     * NULL: w is what its Operand says. */
+    const uint16_t *scales;
     Operand bias; /* [m] or absent */
     MapOp map;
     bool accumulate;

@@ -40,15 +40,27 @@ static void fetch_bias(const Linear *l, size_t row, size_t n)
         fetch_soon((const char *)l->bias.data + row * size, n * size);
 }
 
+/* sum[2n] = the products of n rows from `row` on and of as many from `other` on. */
+static void products_of_two(const Kernels *k, const Linear *l, size_t row, size_t other, size_t n,
+                            const float *x, float *sum)
+{
+    if (l->scales) {
+        Q8Rows rows = linear_q8(l, row, 0);
+        k->matvec_pair_q8(sum, &rows, other - row, x, n, l->k);
+    } else {
+        const uint16_t *w = l->w.data;
+        k->matvec_pair_f16(sum, w + row * l->ldw, w + other * l->ldw, l->ldw, x, n, l->k);
+    }
+}
+
 /* n <= HALF rows from `row` on and as many from `other` on. */
 static void two_places(const Kernels *k, const Linear *l, size_t row, size_t other, size_t n, const float *x,
                        float *y)
 {
     float sum[ROWS];
-    const uint16_t *w = l->w.data;
     fetch_bias(l, row, n);
     fetch_bias(l, other, n);
-    k->matvec_pair_f16(sum, w + row * l->ldw, w + other * l->ldw, l->ldw, x, n, l->k);
+    products_of_two(k, l, row, other, n, x, sum);
     finish_rows(k, l, row, n, sum, y);
     finish_rows(k, l, other, n, sum + n, y);
 }
@@ -57,15 +69,14 @@ static void two_places(const Kernels *k, const Linear *l, size_t row, size_t oth
 static void one_row(const Kernels *k, const Linear *l, size_t row, const float *x, float *y)
 {
     float twice[2];
-    const uint16_t *w = (const uint16_t *)l->w.data + row * l->ldw;
-    k->matvec_pair_f16(twice, w, w, l->ldw, x, 1, l->k);
+    products_of_two(k, l, row, row, 1, x, twice);
     finish_rows(k, l, row, 1, twice, y);
 }
 
-/* Rows [row, end): of f16 both halves side by side, and what is left of an odd number. */
+/* Rows [row, end): of f16 and of 8 bits both halves side by side, and what is left of an odd number. */
 static void rows_part(const Kernels *k, const Linear *l, size_t row, size_t end, const float *x, float *y)
 {
-    if (!l->w.half) {
+    if (!l->w.half && !l->scales) {
         for (; row < end; row += ROWS)
             some_rows(k, l, row, least(ROWS, end - row), x, y);
         return;

@@ -1,4 +1,5 @@
 /* NEON of ARMv8.2: 4 floats a vector, a register block of 5 x 16. */
+#include "base/half.h"
 #include "runtime/kernels/levels.h"
 
 #if defined(__aarch64__) && defined(__ARM_NEON)
@@ -8,7 +9,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #define SQUARE 4
 typedef float32x4_t V;
-enum { W = 4, MR = 5, NV = 4 };
+enum { W = 4, MR = 5, NV = 4, VECTORS = KERNEL_BLOCK / W };
 
 /* clang-format off */
 INLINE V vset(float x) { return vdupq_n_f32(x); }
@@ -101,11 +102,26 @@ INLINE void transpose_square(float *y, size_t ldy, const float *x, size_t ldx)
     vstore(y + 3 * ldy, vzip2q_f32(ac1, bd1));
 }
 
+INLINE void vload_q8(V *out, const int8_t *p)
+{
+    UNROLL for (int i = 0; i < VECTORS; i += 4)
+    {
+        int8x16_t bytes = vld1q_s8(p + i * W);
+        int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_high_s8(bytes);
+        out[i] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(low)));
+        out[i + 1] = vcvtq_f32_s32(vmovl_high_s16(low));
+        out[i + 2] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(high)));
+        out[i + 3] = vcvtq_f32_s32(vmovl_high_s16(high));
+    }
+}
+
 #include "runtime/kernels/leaves.inc"
+#include "runtime/kernels/q8.inc"
 
 bool kernels_init_neon(Kernels *k)
 {
     set_leaves(k);
+    set_q8_leaves(k);
     return true;
 }
 #else

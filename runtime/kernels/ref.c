@@ -116,6 +116,33 @@ static void ref_matvec_f32(float *y, const float *w, size_t ldw, const float *x,
     }
 }
 
+static float dot_q8(const int8_t *q, const uint16_t *scales, const float *x, size_t k)
+{
+    float sum = 0;
+    for (size_t j = 0; j < k; j += KERNEL_BLOCK) {
+        float block = 0;
+        for (size_t i = j; i < k && i < j + KERNEL_BLOCK; i++)
+            block += (float)q[i] * x[i];
+        sum += half_to_float(scales[j / KERNEL_BLOCK]) * block;
+    }
+    return sum;
+}
+
+static void ref_matvec_pair_q8(float *y, const Q8Rows *w, size_t other, const float *x, size_t m, size_t k)
+{
+    for (size_t i = 0; i < m; i++) {
+        size_t j = other + i;
+        y[i] = dot_q8(w->q + i * w->ldq, w->scales + i * w->lds, x, k);
+        y[m + i] = dot_q8(w->q + j * w->ldq, w->scales + j * w->lds, x, k);
+    }
+}
+
+static void ref_q8_to_float(float *y, const int8_t *q, const uint16_t *scales, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)q[i] * half_to_float(scales[i / KERNEL_BLOCK]);
+}
+
 static void ref_sum_rows_f16(float *y, const uint16_t *v, size_t ldv, const float *p, size_t m, size_t n)
 {
     for (size_t j = 0; j < n; j++)
@@ -246,6 +273,15 @@ static void ref_pack_f16(float *a, const uint16_t *w, size_t ldw, size_t m, size
             a[(p / GROUP * MR + i) * GROUP + p % GROUP] = i < m ? half_to_float(w[i * ldw + p]) : 0;
 }
 
+static void ref_pack_q8(float *a, const Q8Rows *w, size_t m, size_t k)
+{
+    for (size_t p = 0; p < k; p++)
+        for (size_t i = 0; i < MR; i++)
+            a[(p / GROUP * MR + i) * GROUP + p % GROUP] =
+                i < m ? (float)w->q[i * w->ldq + p] * half_to_float(w->scales[i * w->lds + p / KERNEL_BLOCK])
+                      : 0;
+}
+
 static void ref_pack_columns(float *b, const float *x, size_t ldx, size_t k, size_t n)
 {
     for (size_t p = 0; p < k; p++)
@@ -296,6 +332,8 @@ void kernels_init_ref(Kernels *k)
         .matvec_f16 = ref_matvec_f16,
         .matvec_f32 = ref_matvec_f32,
         .matvec_pair_f16 = ref_matvec_pair_f16,
+        .matvec_pair_q8 = ref_matvec_pair_q8,
+        .q8_to_float = ref_q8_to_float,
         .sum_rows_f16 = ref_sum_rows_f16,
         .softmax_row = ref_softmax_row,
         .layer_norm_row = ref_layer_norm_row,
@@ -311,6 +349,7 @@ void kernels_init_ref(Kernels *k)
         .tile_half = ref_tile_half,
         .pack_f16 = ref_pack_f16,
         .pack_f32 = ref_pack_f32,
+        .pack_q8 = ref_pack_q8,
         .pack_columns = ref_pack_columns,
         .softmax_block = ref_softmax_block,
         .read = ref_read,

@@ -152,6 +152,36 @@ static void decode(Bench *b, size_t n)
     }
 }
 
+/* Eight bits and scales: n is the shape; matrices follow one another, so that each comes from memory. */
+typedef struct Shape {
+    size_t m, k;
+} Shape;
+static const Shape bytes_shape[] = {
+    {WIDTH, WIDTH}, {3 * WIDTH, WIDTH}, {4 * WIDTH, WIDTH}, {WIDTH, 4 * WIDTH}, {VOCABULARY, WIDTH}};
+enum { SHAPES = sizeof bytes_shape / sizeof *bytes_shape };
+
+/* Bytes of a matrix: the weights and, behind them, the scales. */
+static size_t bytes_size(Shape s)
+{
+    return s.m * s.k + s.m * KERNEL_BLOCKS(s.k) * 2;
+}
+
+static size_t bytes_matrices(const Bench *b, Shape s)
+{
+    return b->count * sizeof *b->weights / bytes_size(s);
+}
+
+static void bytes(Bench *b, size_t n)
+{
+    Shape s = bytes_shape[n];
+    for (size_t i = 0; i < bytes_matrices(b, s); i++) {
+        const char *at = (const char *)b->weights + i * bytes_size(s);
+        Linear l = {.w = {at, false}, .m = s.m, .k = s.k, .ldw = s.k};
+        l.scales = (const uint16_t *)(const void *)(at + s.m * s.k);
+        compute_matvec(&b->c, &l, &b->y, 1, b->x);
+    }
+}
+
 static void up(Bench *b, size_t n)
 {
     Linear l = layer(b, 0, 4 * WIDTH, WIDTH);
@@ -268,6 +298,12 @@ static void bench(Bench *b)
     show(b, "empty step", step, 0, 0, 0, "");
     show(b, "decode, all matrices", decode, 1, weights, b->read, "GB/s   ");
     show(b, "decode, attention", attend, 1024, 1024.0 * WIDTH * 2 * 2 * LAYERS, b->read, "GB/s   ");
+    for (size_t i = 0; i < SHAPES; i++) {
+        Shape s = bytes_shape[i];
+        char name[64];
+        snprintf(name, sizeof name, "bytes, %zu -> %zu", s.k, s.m);
+        show(b, name, bytes, i, (double)(bytes_size(s) * bytes_matrices(b, s)), b->read, "GB/s   ");
+    }
     for (int i = 0; i < 4; i++) {
         size_t n = lengths[i];
         double linear = 2.0 * 4 * WIDTH * WIDTH * (double)n, nn = (double)n;
