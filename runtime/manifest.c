@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include <jansson.h>
+#include "base/json_tree.h"
 
 enum { MAX_NAME = 200, MAX_LIST = 1 << 16, MAX_DIM = 1 << 30 };
 
@@ -22,62 +22,62 @@ static void fail(Reader *r, const char *where, const char *what)
     r->failed = true;
 }
 
-static const char *get_text(Reader *r, json_t *object, const char *key)
+static const char *get_text(Reader *r, const JsonNode *object, const char *key)
 {
-    json_t *v = json_object_get(object, key);
-    const char *s = json_string_value(v);
-    if (!s || !*s || json_string_length(v) > MAX_NAME || strlen(s) != json_string_length(v)) {
+    const JsonNode *v = json_node_get(object, key);
+    const char *s = json_node_text(v);
+    if (!s || !*s || v->size > MAX_NAME) {
         fail(r, key, "a text of 1 to 200 characters is expected");
         return "";
     }
     for (const char *p = s; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             fail(r, key, "control characters are not allowed");
-    return arena_str(r->arena, s, strlen(s));
+    return arena_str(r->arena, s, v->size);
 }
 
-static int64_t get_int(Reader *r, json_t *object, const char *key, int64_t least, int64_t most)
+static int64_t get_int(Reader *r, const JsonNode *object, const char *key, int64_t least, int64_t most)
 {
-    json_t *v = json_object_get(object, key);
-    if (!json_is_integer(v) || json_integer_value(v) < least || json_integer_value(v) > most) {
+    const JsonNode *v = json_node_get(object, key);
+    if (!json_node_is(v, JSON_NODE_INTEGER) || v->integer < least || v->integer > most) {
         fail(r, key, "a whole number in its range is expected");
         return least;
     }
-    return json_integer_value(v);
+    return v->integer;
 }
 
 /* A list of at most MAX_LIST objects (or NULL, counting as empty, after an error). */
-static json_t *get_list(Reader *r, json_t *object, const char *key, int *count)
+static const JsonNode *get_list(Reader *r, const JsonNode *object, const char *key, int *count)
 {
-    json_t *v = json_object_get(object, key);
+    const JsonNode *v = json_node_get(object, key);
     *count = 0;
-    if (!json_is_array(v) || json_array_size(v) > MAX_LIST) {
+    if (!json_node_is(v, JSON_NODE_LIST) || v->size > MAX_LIST) {
         fail(r, key, "a list is expected");
         return NULL;
     }
-    for (size_t i = 0; i < json_array_size(v); i++)
-        if (!json_is_object(json_array_get(v, i))) {
+    JSON_NODE_EACH(item, v) {
+        if (item->kind != JSON_NODE_OBJECT) {
             fail(r, key, "a list of objects is expected");
             return NULL;
         }
-    *count = (int)json_array_size(v);
+    }
+    *count = (int)v->size;
     return v;
 }
 
-static const Type *get_type(Reader *r, json_t *object)
+static const Type *get_type(Reader *r, const JsonNode *object)
 {
     const char *name = get_text(r, object, "type");
-    json_t *shape = json_object_get(object, "shape");
+    const JsonNode *shape = json_node_get(object, "shape");
     Type t = {.kind = TY_TENSOR, .dtype = dtype_from_name(name, strlen(name))};
     if (t.dtype != DT_FP16 && t.dtype != DT_FP32 && t.dtype != DT_INT32)
         fail(r, "type", "fp16, fp32 or int32 is expected");
-    if (!json_is_array(shape) || json_array_size(shape) > IR_MAX_RANK)
+    if (!json_node_is(shape, JSON_NODE_LIST) || shape->size > IR_MAX_RANK)
         fail(r, "shape", "a list of at most 8 lengths is expected");
-    for (size_t i = 0; !r->failed && i < json_array_size(shape); i++) {
-        json_t *d = json_array_get(shape, i);
-        if (!json_is_integer(d) || json_integer_value(d) < 1 || json_integer_value(d) > MAX_DIM)
+    JSON_NODE_EACH(d, r->failed ? NULL : shape) {
+        if (d->kind != JSON_NODE_INTEGER || d->integer < 1 || d->integer > MAX_DIM)
             fail(r, "shape", "a length from 1 to 2^30 is expected");
-        t.dim[t.rank++] = json_integer_value(d);
+        t.dim[t.rank++] = r->failed ? 1 : d->integer;
     }
     int64_t bytes = type_bytes(&t);
     if (!r->failed && (bytes < 0 || bytes > (int64_t)1 << 40))
@@ -85,10 +85,10 @@ static const Type *get_type(Reader *r, json_t *object)
     return type_copy(r->arena, &t);
 }
 
-static void read_model(Reader *r, json_t *root)
+static void read_model(Reader *r, const JsonNode *root)
 {
-    json_t *j = json_object_get(root, "model");
-    if (!json_is_object(j)) {
+    const JsonNode *j = json_node_get(root, "model");
+    if (!json_node_is(j, JSON_NODE_OBJECT)) {
         fail(r, "model", "an object is expected");
         return;
     }
@@ -96,17 +96,19 @@ static void read_model(Reader *r, json_t *root)
     info->name = get_text(r, j, "name");
     info->context = get_int(r, j, "context", 1, 1 << 24);
     info->vocab = get_int(r, j, "vocab", 1, 1 << 24);
-    info->bos = json_is_null(json_object_get(j, "bos")) ? -1 : get_int(r, j, "bos", 0, info->vocab - 1);
-    info->eos = json_is_null(json_object_get(j, "eos")) ? -1 : get_int(r, j, "eos", 0, info->vocab - 1);
+    info->bos =
+        json_node_is(json_node_get(j, "bos"), JSON_NODE_NULL) ? -1 : get_int(r, j, "bos", 0, info->vocab - 1);
+    info->eos =
+        json_node_is(json_node_get(j, "eos"), JSON_NODE_NULL) ? -1 : get_int(r, j, "eos", 0, info->vocab - 1);
 }
 
-static void read_states(Reader *r, json_t *root)
+static void read_states(Reader *r, const JsonNode *root)
 {
     Plan *plan = &r->m->plan;
-    json_t *list = get_list(r, root, "states", &plan->states);
+    const JsonNode *list = get_list(r, root, "states", &plan->states);
     plan->state = arena_many(r->arena, (size_t)plan->states, State);
-    for (int i = 0; i < plan->states && !r->failed; i++) {
-        json_t *j = json_array_get(list, (size_t)i);
+    const JsonNode *j = json_node_first(list);
+    for (int i = 0; i < plan->states && !r->failed; i++, j = json_node_next(j)) {
         State *s = &plan->state[i];
         s->name = get_text(r, j, "name");
         s->type = get_type(r, j);
@@ -127,13 +129,13 @@ static const Program *find_program(const Plan *plan, const char *name)
     return NULL;
 }
 
-static void read_programs(Reader *r, json_t *root)
+static void read_programs(Reader *r, const JsonNode *root)
 {
     Plan *plan = &r->m->plan;
     int count;
-    json_t *list = get_list(r, root, "programs", &count);
-    for (int i = 0; i < count && !r->failed; i++) {
-        json_t *j = json_array_get(list, (size_t)i);
+    const JsonNode *list = get_list(r, root, "programs", &count);
+    const JsonNode *j = json_node_first(list);
+    for (int i = 0; i < count && !r->failed; i++, j = json_node_next(j)) {
         Program *p = arena_new(r->arena, Program);
         p->name = get_text(r, j, "name");
         p->kind = get_text(r, j, "kind");
@@ -163,28 +165,25 @@ static bool is_state(const Plan *plan, const char *name)
     return false;
 }
 
-static Binding *read_bindings(Reader *r, const Entry *e, json_t *object, const char *key, int *count)
+static Binding *read_bindings(Reader *r, const Entry *e, const JsonNode *object, const char *key, int *count)
 {
-    json_t *j = json_object_get(object, key);
+    const JsonNode *j = json_node_get(object, key);
     *count = 0;
-    if (!json_is_object(j) || json_object_size(j) > MAX_LIST) {
+    if (!json_node_is(j, JSON_NODE_OBJECT) || j->size > MAX_LIST) {
         fail(r, key, "an object is expected");
         return NULL;
     }
-    Binding *b = arena_many(r->arena, json_object_size(j), Binding);
-    const char *port;
-    json_t *v;
-    json_object_foreach(j, port, v)
-    {
-        const char *buffer = json_string_value(v);
+    Binding *b = arena_many(r->arena, j->size, Binding);
+    JSON_NODE_MEMBERS(port, j) {
+        const char *buffer = json_node_text(port + 1);
         bool known =
             buffer && (find_buffer(e, buffer) || (e->kind == ENTRY_DECODE && is_state(&r->m->plan, buffer)));
-        if (!known || strlen(port) > MAX_NAME) {
+        if (!known || port->size > MAX_NAME) {
             fail(r, key, "a buffer that is not declared");
             return NULL;
         }
         b[(*count)++] =
-            (Binding){arena_str(r->arena, port, strlen(port)), arena_str(r->arena, buffer, strlen(buffer))};
+            (Binding){arena_str(r->arena, port->text, port->size), arena_str(r->arena, buffer, port[1].size)};
     }
     return b;
 }
@@ -224,21 +223,21 @@ static void check_store(Reader *r, const Entry *e, const CacheStore *s)
         fail(r, s->state, "the stored channels do not fill a row of the state");
 }
 
-static void read_stores(Reader *r, const Entry *e, Step *step, json_t *j)
+static void read_stores(Reader *r, const Entry *e, Step *step, const JsonNode *j)
 {
-    if (!json_object_get(j, "store"))
+    if (!json_node_get(j, "store"))
         return;
-    json_t *list = get_list(r, j, "store", &step->stores);
+    const JsonNode *list = get_list(r, j, "store", &step->stores);
     step->store = arena_many(r->arena, (size_t)step->stores, CacheStore);
-    for (int i = 0; i < step->stores && !r->failed; i++) {
-        json_t *s = json_array_get(list, (size_t)i);
+    const JsonNode *s = json_node_first(list);
+    for (int i = 0; i < step->stores && !r->failed; i++, s = json_node_next(s)) {
         step->store[i] = (CacheStore){get_text(r, s, "buffer"), get_int(r, s, "first", 0, MAX_DIM),
                                       get_int(r, s, "count", 1, MAX_DIM), get_text(r, s, "state")};
         check_store(r, e, &step->store[i]);
     }
 }
 
-static void read_step(Reader *r, const Entry *e, Step *step, json_t *j)
+static void read_step(Reader *r, const Entry *e, Step *step, const JsonNode *j)
 {
     const char *name = get_text(r, j, "program");
     step->program = find_program(&r->m->plan, name);
@@ -277,7 +276,7 @@ static void check_ports(Reader *r, const Entry *e)
         expect(r, e, "logits", DT_FP32, 2, logits);
 }
 
-static EntryKind read_kind(Reader *r, json_t *j)
+static EntryKind read_kind(Reader *r, const JsonNode *j)
 {
     static const char *const kinds[] = {"prefill", "head", "decode"};
     const char *kind = get_text(r, j, "kind");
@@ -288,14 +287,14 @@ static EntryKind read_kind(Reader *r, json_t *j)
     return ENTRY_PREFILL;
 }
 
-static void read_buffers(Reader *r, Entry *e, json_t *j)
+static void read_buffers(Reader *r, Entry *e, const JsonNode *j)
 {
-    json_t *list = get_list(r, j, "buffers", &e->buffers);
+    const JsonNode *list = get_list(r, j, "buffers", &e->buffers);
     e->buffer = arena_many(r->arena, (size_t)e->buffers, Buffer);
     int count = e->buffers;
     e->buffers = 0;
-    for (int i = 0; i < count && !r->failed; i++) {
-        json_t *b = json_array_get(list, (size_t)i);
+    const JsonNode *b = json_node_first(list);
+    for (int i = 0; i < count && !r->failed; i++, b = json_node_next(b)) {
         Buffer buffer = {get_text(r, b, "name"), get_type(r, b)};
         if (find_buffer(e, buffer.name))
             fail(r, buffer.name, "two buffers have this name");
@@ -303,27 +302,29 @@ static void read_buffers(Reader *r, Entry *e, json_t *j)
     }
 }
 
-static void read_entry(Reader *r, Entry *e, json_t *j)
+static void read_entry(Reader *r, Entry *e, const JsonNode *j)
 {
     e->kind = read_kind(r, j);
     e->bucket = get_int(r, j, "bucket", 1, 1 << 20);
     read_buffers(r, e, j);
-    json_t *list = get_list(r, j, "steps", &e->steps);
+    const JsonNode *list = get_list(r, j, "steps", &e->steps);
     e->step = arena_many(r->arena, (size_t)e->steps, Step);
-    for (int i = 0; i < e->steps && !r->failed; i++)
-        read_step(r, e, &e->step[i], json_array_get(list, (size_t)i));
+    const JsonNode *step = json_node_first(list);
+    for (int i = 0; i < e->steps && !r->failed; i++, step = json_node_next(step))
+        read_step(r, e, &e->step[i], step);
     if (!r->failed)
         check_ports(r, e);
 }
 
-static void read_entries(Reader *r, json_t *root)
+static void read_entries(Reader *r, const JsonNode *root)
 {
     Plan *plan = &r->m->plan;
     int heads = 0, decodes = 0, prefills = 0;
-    json_t *list = get_list(r, root, "entries", &plan->entries);
+    const JsonNode *list = get_list(r, root, "entries", &plan->entries);
     plan->entry = arena_many(r->arena, (size_t)plan->entries, Entry);
-    for (int i = 0; i < plan->entries && !r->failed; i++) {
-        read_entry(r, &plan->entry[i], json_array_get(list, (size_t)i));
+    const JsonNode *entry = json_node_first(list);
+    for (int i = 0; i < plan->entries && !r->failed; i++, entry = json_node_next(entry)) {
+        read_entry(r, &plan->entry[i], entry);
         heads += plan->entry[i].kind == ENTRY_HEAD;
         decodes += plan->entry[i].kind == ENTRY_DECODE;
         prefills += plan->entry[i].kind == ENTRY_PREFILL;
@@ -339,15 +340,15 @@ static bool path_is_safe(const char *path)
     return strcmp(path, "manifest.json") != 0 && strcmp(path, "manifest.sha256") != 0;
 }
 
-static void read_files(Reader *r, json_t *root)
+static void read_files(Reader *r, const JsonNode *root)
 {
     Manifest *m = r->m;
-    json_t *list = get_list(r, root, "files", &m->files);
+    const JsonNode *list = get_list(r, root, "files", &m->files);
     int count = m->files;
     m->files = 0;
     m->file = arena_many(r->arena, (size_t)count, ListedFile);
-    for (int i = 0; i < count && !r->failed; i++) {
-        json_t *j = json_array_get(list, (size_t)i);
+    const JsonNode *j = json_node_first(list);
+    for (int i = 0; i < count && !r->failed; i++, j = json_node_next(j)) {
         ListedFile f = {get_text(r, j, "path"), (uint64_t)get_int(r, j, "size", 0, INT64_MAX),
                         get_text(r, j, "sha256")};
         if (!path_is_safe(f.path) || strlen(f.sha256) != 64)
@@ -356,18 +357,18 @@ static void read_files(Reader *r, json_t *root)
     }
 }
 
-static void read_root(Reader *r, json_t *root)
+static void read_root(Reader *r, const JsonNode *root)
 {
     const char *format = get_text(r, root, "format");
     if (!r->failed && strcmp(format, "anec-package") != 0)
         fail(r, "format", "this is not a package of anec");
-    json_t *version = json_object_get(root, "version");
-    if (!r->failed && json_integer_value(version) != 1)
+    const JsonNode *version = json_node_get(root, "version");
+    if (!r->failed && !(json_node_is(version, JSON_NODE_INTEGER) && version->integer == 1))
         fail(r, "version", "this package is of a version that this anerun does not know; compile it again");
     if (r->failed)
         return;
     r->m->plan.profile = get_text(r, root, "profile");
-    json_t *limits = json_object_get(root, "limits"); /* older packages have none */
+    const JsonNode *limits = json_node_get(root, "limits"); /* older packages have none */
     if (limits) {
         r->m->plan.compiles = get_int(r, limits, "compiles", 0, INT64_MAX);
         r->m->plan.resident = get_int(r, limits, "resident", 0, INT64_MAX);
@@ -378,7 +379,7 @@ static void read_root(Reader *r, json_t *root)
     read_states(r, root);
     read_programs(r, root);
     read_entries(r, root);
-    if (!r->failed && !json_is_null(json_object_get(root, "tokenizer"))) {
+    if (!r->failed && !json_node_is(json_node_get(root, "tokenizer"), JSON_NODE_NULL)) {
         r->m->tokenizer = get_text(r, root, "tokenizer");
         if (!manifest_find(r->m, r->m->tokenizer))
             fail(r, "tokenizer", "it is not among the files");
@@ -388,16 +389,15 @@ static void read_root(Reader *r, json_t *root)
 bool manifest_parse(Manifest *m, const char *text, size_t size, Error *err)
 {
     *m = (Manifest){0};
-    json_error_t at;
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &at);
-    if (!root)
-        return error_set(err, "manifest.json:%d:%d: %s", at.line, at.column, at.text);
+    JsonTree tree;
+    if (!json_tree_read(&tree, text, size, err))
+        return error_prefix(err, "manifest.json");
     Reader r = {.m = m, .arena = &m->plan.arena, .err = err};
-    if (json_is_object(root))
-        read_root(&r, root);
+    if (tree.nodes->kind == JSON_NODE_OBJECT)
+        read_root(&r, tree.nodes);
     else
         fail(&r, "root", "an object is expected");
-    json_decref(root);
+    json_tree_free(&tree);
     if (r.failed)
         manifest_free(m);
     return !r.failed;
