@@ -157,6 +157,14 @@ static void fill_prompt(const Session *s, Stage *stage, int64_t bucket, const in
     }
 }
 
+void session_prepare(Session *s, int count)
+{
+    Error later;
+    const Entry *e = smallest_bucket(s, count);
+    if (e && !s->ane && get_stage(s, e, &later))
+        (void)get_stage(s, entry_of(s, ENTRY_HEAD), &later);
+}
+
 bool session_prefill(Session *s, const int32_t *ids, int count, Error *err)
 {
     if (s->length)

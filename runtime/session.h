@@ -34,6 +34,10 @@ int session_longest_prompt(const Session *s);
 /* The bucket that the last prefill ran in; 0 before. */
 int session_bucket(const Session *s);
 
+/* Makes ready what the prefill of `count` tokens needs on the CPU device, before they are known; what fails
+ * fails again where it is needed. Nothing else may use the session or its package's programs meanwhile. */
+void session_prepare(Session *s, int count);
+
 /* Runs ids[0..count) as the beginning of the text, which must be empty. count from 1 to
  * session_longest_prompt. */
 MUST_USE bool session_prefill(Session *s, const int32_t *ids, int count, Error *err);

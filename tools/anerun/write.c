@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/threads.h"
 #include "runtime/generate.h"
 #include "tools/anerun/chat.h"
 #include "tools/anerun/commands.h"
@@ -456,10 +457,42 @@ static int run_chat(Session *s, Package *package)
 
 /* ---- wiring ---- */
 
+/* While one thread reads the tokenizer, another makes the programs ready that a prompt of so many bytes will
+ * probably need. */
+typedef struct Start {
+    Session *s;
+    const Package *package;
+    Tokenizer *tokenizer; /* NULL: err says why */
+    Error err;
+} Start;
+
+enum { BYTES_A_TOKEN = 4 /* of English */ };
+
+static void start_part(void *context, int index, int count)
+{
+    Start *start = context;
+    size_t size = opt.prompt ? strlen(opt.prompt) : 0;
+    (void)count;
+    if (index == 0)
+        start->tokenizer = open_tokenizer(start->package, opt.package, &start->err);
+    else if (size < PROMPT_LIMIT)
+        session_prepare(start->s, 1 + (int)size / BYTES_A_TOKEN);
+}
+
+static Tokenizer *start_session(Session *s, const Package *package, Error *err)
+{
+    Start start = {.s = s, .package = package};
+    Pool *pool = pool_new(opt.threads == 1 || opt.tokenize ? 1 : 2);
+    pool_run(pool, start_part, &start);
+    pool_free(pool);
+    *err = start.err;
+    return start.tokenizer;
+}
+
 static int run_prompt(Session *s, const Device *device, const Device *ane, const Package *package)
 {
     Error err;
-    Tokenizer *t = open_tokenizer(package, opt.package, &err);
+    Tokenizer *t = start_session(s, package, &err);
     if (!t)
         return fail(&err);
     int32_t *ids;
