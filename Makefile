@@ -67,7 +67,9 @@ ifneq ($(filter x86_64 amd64,$(MACHINE)),)
 endif
 ifneq ($(filter aarch64 arm64,$(MACHINE)),)
   $(BUILD)/obj/runtime/kernels/neon.o:   ISAFLAGS := -march=armv8.2-a+fp16
+  $(BUILD)/obj/runtime/kernels/dotprod.o: ISAFLAGS := -march=armv8.2-a+fp16+dotprod
   $(BUILD)/obj/runtime/kernels/fhm.o:    ISAFLAGS := -march=armv8.2-a+fp16+fp16fml
+  $(BUILD)/obj/runtime/kernels/i8mm.o:   ISAFLAGS := -march=armv8.2-a+fp16+i8mm
 endif
 
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o) $(SCANNERS:%.re=$(BUILD)/obj/%.re.o) $(GRAMMARS:%.y=$(BUILD)/obj/%.y.o) \

@@ -15,12 +15,21 @@
 #ifndef HWCAP_ASIMDHP
 #define HWCAP_ASIMDHP (1 << 10)
 #endif
+#ifndef HWCAP_ASIMDDP
+#define HWCAP_ASIMDDP (1 << 20)
+#endif
 #ifndef HWCAP_ASIMDFHM
 #define HWCAP_ASIMDFHM (1 << 23)
 #endif
+#ifndef HWCAP2_I8MM
+#define HWCAP2_I8MM (1 << 13)
+#endif
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
-static const char *const names[LEVEL_COUNT] = {"ref", "neon", "fhm", "avx2", "avx512", "amx"};
+static const char *const names[LEVEL_COUNT] = {"ref",  "neon", "dotprod", "fhm",
+                                               "i8mm", "avx2", "avx512",  "amx"};
 
 static Kernels tables[LEVEL_COUNT];
 static bool present[LEVEL_COUNT];
@@ -57,14 +66,20 @@ static void detect(bool has[LEVEL_COUNT])
 #elif defined(__aarch64__) && defined(__linux__)
 static void detect(bool has[LEVEL_COUNT])
 {
-    unsigned long wanted = HWCAP_FPHP | HWCAP_ASIMDHP;
-    has[LEVEL_NEON] = (getauxval(AT_HWCAP) & wanted) == wanted;
-    has[LEVEL_FHM] = has[LEVEL_NEON] && (getauxval(AT_HWCAP) & HWCAP_ASIMDFHM);
+    unsigned long wanted = HWCAP_FPHP | HWCAP_ASIMDHP, found = getauxval(AT_HWCAP);
+    has[LEVEL_NEON] = (found & wanted) == wanted;
+    has[LEVEL_DOTPROD] = has[LEVEL_NEON] && (found & HWCAP_ASIMDDP);
+    has[LEVEL_FHM] = has[LEVEL_NEON] && (found & HWCAP_ASIMDFHM);
+    has[LEVEL_I8MM] = has[LEVEL_NEON] && (getauxval(AT_HWCAP2) & HWCAP2_I8MM);
 }
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && defined(__APPLE__)
+/* Every Apple M core has the first three, the M2 was the first with i8mm. */
 static void detect(bool has[LEVEL_COUNT])
 {
-    has[LEVEL_NEON] = has[LEVEL_FHM] = true; /* every Apple M core has the half precision instructions */
+    int i8mm = 0;
+    size_t size = sizeof i8mm;
+    has[LEVEL_NEON] = has[LEVEL_DOTPROD] = has[LEVEL_FHM] = true;
+    has[LEVEL_I8MM] = sysctlbyname("hw.optional.arm.FEAT_I8MM", &i8mm, &size, NULL, 0) == 0 && i8mm;
 }
 #else
 static void detect(bool has[LEVEL_COUNT])
@@ -94,8 +109,12 @@ static void choose(void)
     chosen = &tables[LEVEL_REF];
     if (has[LEVEL_NEON])
         add_level(LEVEL_NEON, kernels_init_neon);
+    if (has[LEVEL_DOTPROD])
+        add_level(LEVEL_DOTPROD, kernels_init_dotprod);
     if (has[LEVEL_FHM])
         add_level(LEVEL_FHM, kernels_init_fhm);
+    if (has[LEVEL_I8MM])
+        add_level(LEVEL_I8MM, kernels_init_i8mm);
     if (has[LEVEL_AVX2])
         add_level(LEVEL_AVX2, kernels_init_avx2);
     if (has[LEVEL_AVX512])

@@ -22,7 +22,9 @@
 typedef enum KernelLevel {
     LEVEL_REF,
     LEVEL_NEON,
-    LEVEL_FHM, /* NEON with fmlal */
+    LEVEL_DOTPROD, /* NEON with sdot */
+    LEVEL_FHM,     /* and fmlal */
+    LEVEL_I8MM,    /* and smmla */
     LEVEL_AVX2,
     LEVEL_AVX512,
     LEVEL_AMX, /* AVX-512 with tiles of bf16 for f16 weights */
@@ -144,8 +146,8 @@ typedef struct Kernels {
     int chain_flops;
 } Kernels;
 
-/* The best level this CPU has, or the one the environment variable ANEC_CPU names (ref, neon, fhm,
- * avx2, avx512, amx), if the CPU has it. Chosen once. */
+/* The best level this CPU has, or the one the environment variable ANEC_CPU names (ref, neon,
+ * dotprod, fhm, i8mm, avx2, avx512, amx), if the CPU has it. Chosen once. */
 const Kernels *kernels_get(void);
 /* NULL if this CPU or this build has no such level. */
 const Kernels *kernels_for(KernelLevel level);
@@ -156,10 +158,10 @@ const char *kernels_level_name(KernelLevel level);
 /* A pool, a set of kernels and a workspace that only grows. One operation at a time. */
 typedef struct Compute {
     const Kernels *kernels;
-    Pool *pool;   /* NULL: serial */
-    float *work;  /* aligned to 64 bytes */
-    size_t room;  /* floats in work */
-    void *memory; /* the allocation behind work */
+    Pool *pool;      /* NULL: serial */
+    float *work;     /* aligned to 64 bytes */
+    size_t room;     /* floats in work */
+    void *memory;    /* the allocation behind work */
     BlasSgemm sgemm; /* for large products; NULL: our own kernels for all */
 } Compute;
 

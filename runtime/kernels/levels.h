@@ -20,6 +20,8 @@ bool kernels_init_avx2(Kernels *k);
 bool kernels_init_avx512(Kernels *k);
 bool kernels_init_amx(Kernels *k);
 bool kernels_init_neon(Kernels *k);
+bool kernels_init_dotprod(Kernels *k);
 bool kernels_init_fhm(Kernels *k);
+bool kernels_init_i8mm(Kernels *k);
 
 #endif

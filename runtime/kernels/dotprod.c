@@ -1,0 +1,145 @@
+/* NEON with FEAT_DotProd, which every Apple M chip has: for weights of 8 bits, an instruction multiplies
+ * sixteen pairs of bytes and adds them to four sums of 32 bits, so the weights are never converted. x is
+ * split into two parts of 8 bits (split.inc). The rest is NEON's. */
+#include "runtime/kernels/levels.h"
+
+#if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+#include "runtime/kernels/split.inc"
+
+/* Columns [at, at + n) of x, with zeros up to the next whole step. */
+typedef struct Input {
+    int8_t part[2 * CHUNK]; /* of each block: the high ones, then the low ones */
+    float scale[CHUNK / BLOCK];
+    size_t n;
+} Input;
+
+static void input_take(Input *in, const float *x, size_t n)
+{
+    in->n = n;
+    for (size_t b = 0; b * BLOCK < n || b % (STEP / BLOCK); b++) {
+        int8_t *part = in->part + 2 * BLOCK * b;
+        in->scale[b] = split_at(part, part + BLOCK, x, n, b);
+    }
+}
+
+/* A block of x in registers. */
+typedef struct Parts {
+    int8x16_t high[2], low[2];
+} Parts;
+
+INLINE int32x4_t dot_block(int8x16_t a, int8x16_t b, const Parts *x)
+{
+    int32x4_t sum = vdotq_s32(vdotq_s32(vdupq_n_s32(0), a, x->high[0]), b, x->high[1]);
+    return vdotq_s32(vdotq_s32(vshlq_n_s32(sum, 8), a, x->low[0]), b, x->low[1]);
+}
+
+#define LOAD_PARTS(p, high_at, low_at, x)                                                                    \
+    do {                                                                                                     \
+        LOAD_PAIR(p, high_at, (x).high[0], (x).high[1]);                                                     \
+        LOAD_PAIR(p, low_at, (x).low[0], (x).low[1]);                                                        \
+    } while (0)
+
+/* sum[r] += the products of STEP columns, of which each lane gets a block; the rows' pointers move on. The
+ * four blocks are added up in two pairs, since the parts of x of all four would not fit into the registers.
+ */
+INLINE void add_step(float32x4_t *sum, Places *p, const int8_t *part, float32x4_t scale, int rows)
+{
+    int32x4_t second[ROWS];
+    int8x16_t a, b;
+    Parts x, next;
+    LOAD_PARTS(part, 128, 160, x);
+    LOAD_PARTS(part, 192, 224, next);
+    UNROLL for (int r = 0; r < rows; r++)
+    {
+        LOAD_PAIR(p->q[r], 64, a, b);
+        second[r] = dot_block(a, b, &x);
+        IN_TURN(second[r], p->q[r], p->scales[r]);
+        LOAD_PAIR(p->q[r], 96, a, b);
+        second[r] = vpaddq_s32(second[r], dot_block(a, b, &next));
+        IN_TURN(second[r], p->q[(r + 1) % rows], p->scales[(r + 1) % rows]);
+    }
+    LOAD_PARTS(part, 0, 32, x);
+    LOAD_PARTS(part, 64, 96, next);
+    UNROLL for (int r = 0; r < rows; r++)
+    {
+        float16x4_t halves;
+        LOAD_PAIR(p->q[r], 32, a, b);
+        int32x4_t first = dot_block(a, b, &next);
+        IN_TURN(first, p->q[r], p->scales[r]);
+        TAKE_PAIR(p->q[r], a, b);
+        first = vpaddq_s32(vpaddq_s32(dot_block(a, b, &x), first), second[r]);
+        IN_TURN(first, p->q[r], p->scales[r]);
+        TAKE_SCALES(p->scales[r], halves);
+        sum[r] = vfmaq_f32(sum[r], vcvtq_f32_s32(first), vmulq_f32(vcvt_f32_f16(halves), scale));
+        IN_TURN(sum[r], p->q[(r + 1) % rows], p->scales[(r + 1) % rows]);
+    }
+}
+
+/* sum[r] = the product of row r with the input, in four parts. */
+INLINE void rows_product(float32x4_t *sum, Places *p, const Input *in, int rows)
+{
+    const int8_t *part = in->part;
+    const float *scale = in->scale;
+    size_t left = in->n;
+    UNROLL for (int r = 0; r < rows; r++) sum[r] = vdupq_n_f32(0);
+    for (; left >= STEP; left -= STEP, part += 2 * STEP, scale += STEP / BLOCK)
+        add_step(sum, p, part, vld1q_f32(scale), rows);
+    if (left) {
+        Rest rest[ROWS];
+        places_rest(p, rest, left, rows);
+        add_step(sum, p, part, vld1q_f32(scale), rows);
+    }
+}
+
+INLINE float32x4_t sums_of_four(const float32x4_t *s)
+{
+    return vpaddq_f32(vpaddq_f32(s[0], s[1]), vpaddq_f32(s[2], s[3]));
+}
+
+/* A row's sum is the same whatever rows are beside it. */
+static void rows_add(float *y, const Q8Rows *w, size_t row, const Input *in, size_t m)
+{
+    for (size_t i = 0; i < m; i++) {
+        Places one;
+        float32x4_t sum;
+        places_take(&one, w, row + i, 0, 1);
+        rows_product(&sum, &one, in, 1);
+        y[i] += vaddvq_f32(sum);
+    }
+}
+
+static void dotprod_matvec_pair_q8(float *y, const Q8Rows *all, size_t other, const float *x, size_t m,
+                                   size_t k)
+{
+    Input in;
+    memset(y, 0, 2 * m * sizeof *y);
+    for (size_t at = 0; at < k; at += CHUNK) {
+        Q8Rows w = {all->q + at, all->scales + at / BLOCK, all->ldq, all->lds};
+        size_t i = 0;
+        input_take(&in, x + at, k - at < CHUNK ? k - at : CHUNK);
+        for (; i + 4 <= m; i += 4) {
+            Places eight;
+            float32x4_t sum[ROWS];
+            places_take(&eight, &w, i, other + i, ROWS);
+            rows_product(sum, &eight, &in, ROWS);
+            add_four(y + i, sums_of_four(sum));
+            add_four(y + m + i, sums_of_four(sum + 4));
+        }
+        rows_add(y + i, &w, i, &in, m - i);
+        rows_add(y + m + i, &w, other + i, &in, m - i);
+    }
+}
+
+bool kernels_init_dotprod(Kernels *k)
+{
+    k->matvec_pair_q8 = dotprod_matvec_pair_q8;
+    k->split_input = true;
+    return true;
+}
+#else
+bool kernels_init_dotprod(Kernels *k)
+{
+    (void)k;
+    return false;
+}
+#endif
