@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/quantise.h"
 #include "base/half.h"
 
 enum { HEADER = 64, VERSION = 2, CHUNK_ELEMENTS = 1 << 19 };
@@ -42,7 +43,8 @@ typedef struct Output {
     Sha256 *hash;
     uint64_t position;
     const WeightSource *weights;
-    void *buffer;
+    void *buffer;  /* CHUNK_ELEMENTS of any type */
+    float *floats; /* as many numbers before they become 8 bits; NULL: not needed yet */
     void (*progress)(void *context, uint64_t bytes);
     void *context;
 } Output;
@@ -90,6 +92,37 @@ static void scale_halves(const BlobRecord *r, int64_t count, uint16_t *x)
         x[i] = half_from_float(ldexpf(half_to_float(x[i]), r->ref.scale));
 }
 
+/* `blocks` blocks from block `first` of a tensor that is stored in 8 bits. */
+static bool read_blocks(Output *o, const BlobRecord *r, int64_t first, int64_t blocks, Error *err)
+{
+    if (!o->floats)
+        o->floats = xmalloc(CHUNK_ELEMENTS * sizeof(float));
+    return o->weights->read(o->weights->context, &r->ref, r->type, first * WEIGHT_BLOCK,
+                            blocks * WEIGHT_BLOCK, DT_FP32, o->floats, err);
+}
+
+static bool read_bytes(Output *o, const BlobRecord *r, int64_t first, int64_t count, Error *err)
+{
+    int64_t blocks = count / WEIGHT_BLOCK;
+    if (!read_blocks(o, r, first / WEIGHT_BLOCK, blocks, err))
+        return false;
+    quantise_numbers(o->floats, blocks, o->buffer);
+    return true;
+}
+
+static bool read_scales(Output *o, const BlobRecord *r, int64_t first, int64_t count, Error *err)
+{
+    enum { MOST = CHUNK_ELEMENTS / WEIGHT_BLOCK };
+    for (int64_t at = 0; at < count; at += MOST) {
+        int64_t n = count - at < MOST ? count - at : MOST;
+        if (!read_blocks(o, r, first + at, n, err))
+            return false;
+        if (!quantise_scales(o->floats, n, (uint16_t *)o->buffer + at))
+            return error_set(err, "%s: its numbers are too large for fp16", r->ref.name);
+    }
+    return true;
+}
+
 static bool read_chunk(Output *o, const BlobRecord *r, int64_t first, int64_t count, Error *err)
 {
     if (r->ref.kind == WEIGHT_CAUSAL_MASK) {
@@ -100,6 +133,10 @@ static bool read_chunk(Output *o, const BlobRecord *r, int64_t first, int64_t co
         fill_distance(r, first, count, o->buffer);
         return true;
     }
+    if (r->ref.kind == WEIGHT_INT8)
+        return read_bytes(o, r, first, count, err);
+    if (r->ref.kind == WEIGHT_SCALES)
+        return read_scales(o, r, first, count, err);
     if (!o->weights->read(o->weights->context, &r->ref, r->type, first, count, r->type->dtype, o->buffer,
                           err))
         return false;
@@ -160,5 +197,6 @@ bool blob_write(const BlobFile *file, const char *path, const WeightSource *weig
         file_abandon(o.file);
     sha256_hex(o.hash, hex);
     free(o.buffer);
+    free(o.floats);
     return ok;
 }

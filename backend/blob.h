@@ -13,7 +13,7 @@ enum { BLOB_ALIGN = 64 };
 /* One constant in a blob file. */
 typedef struct BlobRecord {
     WeightRef ref;
-    const Type *type; /* fp16 or fp32, static */
+    const Type *type; /* static */
     uint64_t offset;  /* of the record header: what BLOBFILE(offset =) names */
     uint64_t size;    /* payload bytes */
 } BlobRecord;

@@ -27,7 +27,7 @@ static char *key_of(Arena *a, const WeightRef *w, const Type *t)
     if (w->kind == WEIGHT_DISTANCE)
         return arena_printf(a, "distance %lld %lld %d %s", (long long)t->dim[t->rank - 2],
                             (long long)t->dim[t->rank - 1], w->transposed, dtype);
-    return arena_printf(a, "tensor %s %d %d %s", w->name, w->transposed, w->scale, dtype);
+    return arena_printf(a, "tensor %s %d %d %d %s", w->name, (int)w->kind, w->transposed, w->scale, dtype);
 }
 
 /* "attention_00.s0032" -> "attention_00.bin": what the buckets share is stored once. */
@@ -38,6 +38,8 @@ static const char *file_name(Arena *a, const Program *p, const WeightRef *w, con
                             w->window ? arena_printf(a, "_w%lld", (long long)w->window) : "");
     if (w->kind == WEIGHT_DISTANCE)
         return arena_printf(a, "distance_s%04lld.bin", (long long)t->dim[t->rank - 1]);
+    if (w->kind == WEIGHT_INT8 || w->kind == WEIGHT_SCALES)
+        return "int8.bin";
     if (p->place == PLACE_CPU)
         return "cpu.bin";
     return arena_printf(a, "%.*s.bin", (int)strcspn(p->name, "."), p->name);

@@ -60,11 +60,14 @@ typedef struct Literal Literal;
 typedef enum WeightKind {
     WEIGHT_TENSOR,
     WEIGHT_CAUSAL_MASK,
-    WEIGHT_DISTANCE /* element (q, k) is q - k; the last two axes are q and k, or k and q if transposed */
+    WEIGHT_DISTANCE, /* element (q, k) is q - k; the last two axes are q and k, or k and q if transposed */
+    WEIGHT_INT8,     /* a tensor in 8 bits: each number over the scale of its block, rounded */
+    WEIGHT_SCALES    /* and one scale for each block: the last axis is as many times shorter */
 } WeightKind;
+enum { WEIGHT_BLOCK = 32 }; /* so many numbers along the last axis have one scale, as in ggml's Q8_0 */
 typedef struct WeightRef {
     WeightKind kind;
-    const char *name; /* WEIGHT_TENSOR: the checkpoint's tensor, e.g. "h.0.attn.c_attn.weight" */
+    const char *name; /* of a tensor, also in 8 bits: the checkpoint's, e.g. "h.0.attn.c_attn.weight" */
     bool transposed;  /* the checkpoint holds [in, out], the value is [out, in] */
     int64_t window;   /* WEIGHT_CAUSAL_MASK: query q sees keys q-window+1 .. q; 0 = all up to q.
                        * Element (q, k) is 0 where seen, else MASKED; the last two axes are q and k. */

@@ -163,7 +163,10 @@ static bool check_reference(const Type *t, const Literal *l, Error *err)
         return error_set(err, "elements of type %s cannot stand in a weight file", dtype_info[t->dtype].name);
     if (l->kind == LIT_BLOB && type_elements(t) < 0)
         return error_set(err, "a constant in a weight file must have a shape of numbers");
-    if (l->kind == LIT_WEIGHT && !dtype_is_float(t->dtype))
+    bool bytes = l->kind == LIT_WEIGHT && l->weight.kind == WEIGHT_INT8;
+    if (bytes && t->dtype != DT_INT8)
+        return error_set(err, "a weight in 8 bits has int8 as elements, not %s", dtype_info[t->dtype].name);
+    if (l->kind == LIT_WEIGHT && !bytes && !dtype_is_float(t->dtype))
         return error_set(err, "a weight has floats as elements, not %s", dtype_info[t->dtype].name);
     if (l->kind == LIT_WEIGHT && l->weight.kind == WEIGHT_CAUSAL_MASK &&
         (t->rank < 2 || l->weight.window < 0))

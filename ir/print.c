@@ -90,7 +90,9 @@ static void weight_print(Text *out, const WeightRef *w)
     } else if (w->kind == WEIGHT_DISTANCE) {
         text_puts(out, w->transposed ? "DISTANCE(transposed = true" : "DISTANCE(");
     } else {
-        text_puts(out, "WEIGHT(name = ");
+        text_puts(out, w->kind == WEIGHT_INT8     ? "INT8(name = "
+                       : w->kind == WEIGHT_SCALES ? "SCALES(name = "
+                                                  : "WEIGHT(name = ");
         string_print(out, w->name);
         if (w->transposed)
             text_puts(out, ", transposed = true");

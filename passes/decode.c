@@ -5,7 +5,7 @@ bool pass_decode(Pipeline *p)
 {
     Error err;
     int64_t tokens = p->options->stateful ? DIM_UNKNOWN : 1;
-    if (!lower_decode(p->graph, p->plan->model.context, tokens, p->plan, &err)) {
+    if (!lower_decode(p->graph, p->plan->model.context, tokens, p->options->decode_int8, p->plan, &err)) {
         diag_error(p->diags, p->graph->span, "decode: %s", err.text);
         return false;
     }

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "passes/cache_names.h"
+#include "passes/quantise.h"
 
 typedef struct Lowering {
     Func *f;
@@ -539,7 +540,7 @@ static void describe_ranges(Lowering *l)
     *l->f->attr = (Attr){"FlexibleShapeInformation", type_copy(a, &all), tree};
 }
 
-bool lower_decode(const Func *model, int64_t context, int64_t tokens, Plan *plan, Error *err)
+bool lower_decode(const Func *model, int64_t context, int64_t tokens, bool int8, Plan *plan, Error *err)
 {
     Program *program = arena_new(&plan->arena, Program);
     *program = (Program){.name = "decode", .place = PLACE_CPU, .kind = "decode", .module = module_new("1.3")};
@@ -560,7 +561,7 @@ bool lower_decode(const Func *model, int64_t context, int64_t tokens, Plan *plan
     if (!find_axes(&l))
         return false;
     func_specialise(f, tokens, context);
-    if (!lower_weights(&l) || !lower_ops(&l))
+    if (!lower_weights(&l) || !lower_ops(&l) || (int8 && quantise_projections(f, err) < 0))
         return false;
     if (tokens != 1) {
         func_sweep(f);

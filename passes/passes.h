@@ -43,6 +43,7 @@ typedef struct PipelineOptions {
     /* One program and nothing else: it takes 1 .. context tokens at consecutive positions, keeps the KV cache
      * in states, and gives the logits of the last token. What Core ML's public API can run. */
     bool stateful;
+    bool decode_int8; /* the decode program reads weights of 8 bits */
 } PipelineOptions;
 
 /* The plan of `model` (frontend/anel/anel.h describes such graphs), which is left as it is. Buckets are those

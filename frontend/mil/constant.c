@@ -357,7 +357,7 @@ void mil_reference_scalar(Reader *r, Span key, Scalar kind, Span at)
     } else {
         diag_rule(
             r->diags, DIAG_ERROR, "mil-literal", key,
-            "WEIGHT takes name = \"..\", transposed and scale, CAUSAL_MASK window, DISTANCE transposed");
+            "WEIGHT, INT8 and SCALES take name = \"..\", transposed and scale, CAUSAL_MASK window, DISTANCE transposed");
     }
 }
 
@@ -368,18 +368,20 @@ Constant mil_reference_end(Reader *r, const Type *type, LiteralKind kind, Weight
     Error err;
     r->reference = (Reference){0};
     ref.weight.kind = weight;
-    int needs = kind == LIT_BLOB            ? SEEN_PATH | SEEN_OFFSET
-                : weight == WEIGHT_TENSOR   ? SEEN_NAME
-                : weight == WEIGHT_DISTANCE ? 0
-                                            : SEEN_WINDOW;
+    int needs = kind == LIT_BLOB               ? SEEN_PATH | SEEN_OFFSET
+                : weight == WEIGHT_CAUSAL_MASK ? SEEN_WINDOW
+                : weight == WEIGHT_DISTANCE    ? 0
+                                               : SEEN_NAME;
     int allows = kind == LIT_WEIGHT && weight != WEIGHT_CAUSAL_MASK ? needs | SEEN_TRANSPOSED : needs;
     allows |= kind == LIT_WEIGHT && weight == WEIGHT_TENSOR ? SEEN_SCALE : 0;
     if ((ref.seen & needs) != needs || (ref.seen & ~allows)) {
         diag_rule(r->diags, DIAG_ERROR, "mil-literal", at, "expected %s",
-                  kind == LIT_BLOB            ? "BLOBFILE(path = .., offset = ..)"
-                  : weight == WEIGHT_TENSOR   ? "WEIGHT(name = \"..\")"
-                  : weight == WEIGHT_DISTANCE ? "DISTANCE()"
-                                              : "CAUSAL_MASK(window = 0)");
+                  kind == LIT_BLOB               ? "BLOBFILE(path = .., offset = ..)"
+                  : weight == WEIGHT_CAUSAL_MASK ? "CAUSAL_MASK(window = 0)"
+                  : weight == WEIGHT_DISTANCE    ? "DISTANCE()"
+                  : weight == WEIGHT_INT8        ? "INT8(name = \"..\")"
+                  : weight == WEIGHT_SCALES      ? "SCALES(name = \"..\")"
+                                                 : "WEIGHT(name = \"..\")");
         return c;
     }
     Arena *a = &r->m->arena;

@@ -66,6 +66,8 @@ static int scan(Reader *r, union MIL_YYSTYPE *value, const char **from)
             "inf" | "nan"           { TOKEN(UNBOUNDED); }
             "BLOBFILE"              { TOKEN(BLOBFILE); }
             "WEIGHT"                { TOKEN(r->model ? WEIGHT : NAME); }
+            "INT8"                  { TOKEN(r->model ? INT8 : NAME); }
+            "SCALES"                { TOKEN(r->model ? SCALES : NAME); }
             "CAUSAL_MASK"           { TOKEN(r->model ? CAUSAL_MASK : NAME); }
             "DISTANCE"              { TOKEN(r->model ? DISTANCE : NAME); }
             "S" | "T"               { TOKEN(r->model ? SYMBOL : NAME); }

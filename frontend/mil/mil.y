@@ -35,7 +35,8 @@ static void mil_yyerror(Span *at, Reader *r, const char *message);
 %token <dtype> DTYPE "an element type"
 %token NAME "a name" INTEGER "a number" REAL "a number with a point" STRING "a string" BOOLEAN "true or false"
 %token UNBOUNDED "inf" NEGATIVE "-inf"
-%token BLOBFILE "BLOBFILE" WEIGHT "WEIGHT" CAUSAL_MASK "CAUSAL_MASK" DISTANCE "DISTANCE" SYMBOL "S or T"
+%token BLOBFILE "BLOBFILE" WEIGHT "WEIGHT" INT8 "INT8" SCALES "SCALES"
+%token CAUSAL_MASK "CAUSAL_MASK" DISTANCE "DISTANCE" SYMBOL "S or T"
 
 %type <type> type type_open
 %type <dims> dims dim_list types
@@ -187,6 +188,8 @@ constant:
     type_open literal ')' { $$ = mil_literal_end(r, $1, @$); }
   | type '(' BLOBFILE '(' blob_args ')' ')' { $$ = mil_reference_end(r, $1, LIT_BLOB, 0, @$); }
   | type '(' WEIGHT '(' weight_args ')' ')' { $$ = mil_reference_end(r, $1, LIT_WEIGHT, WEIGHT_TENSOR, @$); }
+  | type '(' INT8 '(' weight_args ')' ')' { $$ = mil_reference_end(r, $1, LIT_WEIGHT, WEIGHT_INT8, @$); }
+  | type '(' SCALES '(' weight_args ')' ')' { $$ = mil_reference_end(r, $1, LIT_WEIGHT, WEIGHT_SCALES, @$); }
   | type '(' CAUSAL_MASK '(' weight_args ')' ')'
     { $$ = mil_reference_end(r, $1, LIT_WEIGHT, WEIGHT_CAUSAL_MASK, @$); }
   | type '(' DISTANCE '(' ')' ')' { $$ = mil_reference_end(r, $1, LIT_WEIGHT, WEIGHT_DISTANCE, @$); }
@@ -265,6 +268,8 @@ name:
   | UNBOUNDED
   | BLOBFILE
   | WEIGHT
+  | INT8
+  | SCALES
   | CAUSAL_MASK
   | DISTANCE
   | SYMBOL

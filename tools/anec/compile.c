@@ -25,14 +25,14 @@ enum { SOURCE_LIMIT = 64 << 20 };
 
 typedef struct Options {
     const char *input, *from, *models, *weights, *output, *profile, *explain_profile, *emit, *dump;
-    const char *calibrate, *calibration, *fuse;
+    const char *calibrate, *calibration, *fuse, *decode_weights;
     int blocks; /* of --fuse: PipelineOptions.fuse */
     FlagList sets, about;
     int64_t random_seed;
     bool fetch_only, check, no_rescale, explain, stats, quiet, help, version, list_passes, list_profiles;
 } Options;
 
-static Options opt = {.emit = "pkg", .profile = "safe", .fuse = "auto", .random_seed = -1};
+static Options opt = {.emit = "pkg", .profile = "safe", .fuse = "auto", .decode_weights = "fp16", .random_seed = -1};
 
 static const Flag flags[] = {
     {FLAG_GROUP, "Input", NULL, NULL, NULL, 0, 0, NULL},
@@ -59,6 +59,9 @@ static const Flag flags[] = {
     {FLAG_TEXT, "--fuse", NULL, "auto|pair|block|N", &opt.fuse, 0, 0,
      "what becomes one program: attention and MLP each, a whole block, N blocks, or what is predicted to "
      "take least (auto)"},
+    {FLAG_TEXT, "--decode-weights", NULL, "fp16|int8", &opt.decode_weights, 0, 0,
+     "how decoding reads the weights of projections: as they are (fp16), or in 8 bits with a scale for each 32, "
+     "which are half the bytes of a token, and are stored beside those of prefill"},
     {FLAG_BOOL, "--no-rescale", NULL, NULL, &opt.no_rescale, 0, 0,
      "leave sums as they are that could pass the end of the Neural Engine's accumulator"},
     {FLAG_GROUP, "Output", NULL, NULL, NULL, 0, 0, NULL},
@@ -354,6 +357,7 @@ static int run_passes(Inputs *in, Diags *diags)
         .fuse = opt.blocks,
         .no_rescale = opt.no_rescale,
         .stateful = wants("mlpackage"),
+        .decode_int8 = strcmp(opt.decode_weights, "int8") == 0,
     };
     bool ok = calibrate(in, &o, &calibrated, diags);
     calibration = (Calibration){calibrated.count, calibrated.value};
@@ -512,6 +516,8 @@ static bool check_options(Error *err)
         return error_set(err, "--calibrate needs the model's weights: --weights or --from");
     if (opt.fetch_only && !opt.from)
         return error_set(err, "--fetch-only needs --from");
+    if (strcmp(opt.decode_weights, "fp16") != 0 && strcmp(opt.decode_weights, "int8") != 0)
+        return error_set(err, "--decode-weights: \"%.40s\" is not fp16 or int8", opt.decode_weights);
     return read_fuse(err);
 }
 
