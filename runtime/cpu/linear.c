@@ -9,6 +9,7 @@
 typedef struct Projection {
     const Op *core; /* OP_LINEAR or OP_CONV */
     const Value *x, *weight, *bias, *residual;
+    const Value *scales; /* of a weight that is int8; NULL: it is a float */
     MapOp map;
     const Op *inner[24];
     int inners;
@@ -30,16 +31,35 @@ static bool all_numbers(const Op *op, const char *key, int64_t want)
     return n >= 0 || !op_arg(op, key);
 }
 
+static bool is_matrix(const Type *t)
+{
+    for (int i = 2; i < t->rank; i++)
+        if (t->dim[i] != 1)
+            return false;
+    return t->rank >= 2 && type_elements(t) > 0;
+}
+
 /* A constant matrix [m, k] or [m, k, 1, 1], behind casts. */
 static const Value *weight_matrix(const Op *op)
 {
     const Value *w = cpu_through_casts(op_arg(op, "weight"));
-    if (!cpu_is_constant(w) || (w->type->dtype != DT_FP16 && w->type->dtype != DT_FP32) || w->type->rank < 2)
-        return NULL;
-    for (int i = 2; i < w->type->rank; i++)
-        if (w->type->dim[i] != 1)
-            return NULL;
-    return type_elements(w->type) > 0 ? w : NULL;
+    bool floats = w->type->dtype == DT_FP16 || w->type->dtype == DT_FP32;
+    return cpu_is_constant(w) && floats && is_matrix(w->type) ? w : NULL;
+}
+
+/* The form of 8 bits that is multiplied with one vector as it is stored; anything else is unpacked. */
+static bool match_bytes(const Value *w, Projection *p)
+{
+    const Op *op = cpu_def_of(w, OP_CONSTEXPR_BLOCKWISE_SHIFT_SCALE);
+    const Value *data = op ? op_arg(op, "data") : NULL, *scales = op ? op_arg(op, "scale") : NULL;
+    if (!op || op_arg(op, "offset") || data->type->dtype != DT_INT8 || scales->type->dtype != DT_FP16 ||
+        !value_literal(data) || !value_literal(scales) || !is_matrix(scales->type) ||
+        scales->type->rank != data->type->rank || scales->type->dim[0] != data->type->dim[0] ||
+        scales->type->dim[1] * KERNEL_BLOCK != data->type->dim[1])
+        return false;
+    p->weight = data;
+    p->scales = scales;
+    return true;
 }
 
 static bool is_pointwise(const Op *conv)
@@ -70,6 +90,8 @@ static bool match_core(const Value *v, Projection *p)
         return false;
     if (p->bias && !is_vector(p->bias, p->weight->type->dim[0]))
         return false;
+    if (type_elements(p->x->type) == p->weight->type->dim[1])
+        match_bytes(p->weight, p);
     p->core = op;
     return true;
 }
@@ -143,7 +165,7 @@ typedef struct Product {
     Linear layer; /* without data */
     size_t n;     /* columns; 1: a vector */
     size_t ld_x, ld_y;
-    int bias, residual; /* views, or -1 */
+    int scales, bias, residual; /* views, or -1 */
 } Product;
 
 static bool run_product(const Run *r, const CpuStep *s, Error *err)
@@ -153,6 +175,8 @@ static bool run_product(const Run *r, const CpuStep *s, Error *err)
     float *y = view_data(r, &s->out);
     const float *x = view_data(r, &s->view[0]);
     layer.w.data = view_data(r, &s->view[1]);
+    if (p->scales >= 0)
+        layer.scales = view_data(r, &s->view[p->scales]);
     if (p->bias >= 0)
         layer.bias.data = view_data(r, &s->view[p->bias]);
     if (p->residual >= 0)
@@ -255,12 +279,16 @@ static bool emit_projection(Lowering *l, const Match *match)
     bool conv = p->core->code == OP_CONV;
     const int64_t *w = p->weight->type->dim;
     Product own = {.layer = {.m = (size_t)w[0], .k = (size_t)w[1], .ldw = (size_t)w[1], .map = p->map},
+                   .scales = -1,
                    .bias = -1,
                    .residual = -1};
-    View views[4];
+    View views[5];
     int count = 2;
-    if (!columns_of(l, p->x, conv, &views[0]) ||
-        !constant_operand(l, p->weight, &views[1], &own.layer.w.half))
+    if (!columns_of(l, p->x, conv, &views[0]))
+        return false;
+    if (p->scales ? !cpu_value_dense(l, p->weight, &views[1]) ||
+                        !cpu_value_dense(l, p->scales, &views[own.scales = count++])
+                  : !constant_operand(l, p->weight, &views[1], &own.layer.w.half))
         return false;
     if (views[0].dim[0] != w[1])
         return error_set(l->err, "%s: x has %lld channels, the weight takes %lld", out->name,
@@ -302,6 +330,7 @@ Match *cpu_match_linear(Lowering *l, const Op *op)
         cpu_match_inner(m, p.inner[i]);
     cpu_match_outer(m, p.x);
     cpu_match_outer(m, p.weight);
+    cpu_match_outer(m, p.scales);
     cpu_match_outer(m, p.bias);
     cpu_match_outer(m, p.residual);
     return cpu_match_closed(l, m) ? m : NULL;

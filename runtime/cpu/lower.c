@@ -101,10 +101,32 @@ static bool place_const(Lowering *l, Node *n)
     return true;
 }
 
+/* Compressed constants are unpacked once, when the function is compiled, and where a step needs them unpacked. */
+static bool unpack_constants(Lowering *l, const Op *op)
+{
+    CpuKernel *k = l->kernel;
+    Tensor *result[2], made[2];
+    for (int r = 0; r < op->results; r++) {
+        const Type *t = op->result[r]->type;
+        if (!check_type(l, op->result[r]->name, t, true))
+            return false;
+        DType store = constant_store(t->dtype);
+        size_t bytes = (size_t)type_elements(t) * (size_t)(dtype_info[store].bits / 8);
+        int block = cpu_block_new(l, 0);
+        made[r] = tensor_of(t, store, cpu_const_room(k, bytes));
+        result[r] = &made[r];
+        k->block[block].home = HOME_CONST;
+        k->block[block].constant = made[r].data;
+        cpu_value_place(l, op->result[r], view_dense(block, store, t->rank, t->dim));
+    }
+    return cpu_evaluate_constant(l, op, result);
+}
+
 const View *cpu_value_view(Lowering *l, const Value *v)
 {
     Node *n = cpu_node(l, v);
-    if (!n->placed && value_is_const(v) && !place_const(l, n))
+    if (!n->placed && cpu_is_constant(v) &&
+        !(value_is_const(v) ? place_const(l, n) : unpack_constants(l, v->def)))
         return NULL;
     if (!n->placed) {
         error_set(l->err, "%s is used before it is made", v->name ? v->name : "a value");
@@ -369,37 +391,11 @@ static bool emit_op(Lowering *l, const Op *op)
     return cpu_emit_generic(l, op);
 }
 
-/* Compressed constants are unpacked once, when the function is compiled. */
-static bool unpack_constants(Lowering *l, const Op *op)
-{
-    CpuKernel *k = l->kernel;
-    Tensor *result[2], made[2];
-    for (int r = 0; r < op->results; r++) {
-        const Type *t = op->result[r]->type;
-        if (!check_type(l, op->result[r]->name, t, true))
-            return false;
-        DType store = constant_store(t->dtype);
-        size_t bytes = (size_t)type_elements(t) * (size_t)(dtype_info[store].bits / 8);
-        int block = cpu_block_new(l, 0);
-        made[r] = tensor_of(t, store, cpu_const_room(k, bytes));
-        result[r] = &made[r];
-        k->block[block].home = HOME_CONST;
-        k->block[block].constant = made[r].data;
-        cpu_value_place(l, op->result[r], view_dense(block, store, t->rank, t->dim));
-    }
-    return cpu_evaluate_constant(l, op, result);
-}
-
 static bool emit_ops(Lowering *l)
 {
     for (int i = 0; i < l->ops; i++) {
         const OpNode *o = &l->op[i];
-        bool constant = op_info(o->op->code)->flags & F_CONST;
-        if (constant && o->needed && o->op->code != OP_CONST && !unpack_constants(l, o->op))
-            return false;
-        if (constant)
-            continue;
-        if (o->claimed || !o->wanted)
+        if ((op_info(o->op->code)->flags & F_CONST) || o->claimed || !o->wanted)
             continue;
         for (int r = 0; r < o->op->results; r++)
             if (!cpu_check_type(l, o->op->result[r]->name, o->op->result[r]->type))
