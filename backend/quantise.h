@@ -1,5 +1,6 @@
 /* Numbers in 8 bits with one fp16 scale for each block of WEIGHT_BLOCK: x = q * scale, as in ggml's Q8_0. The
- * scale is the block's largest magnitude over 127, rounded to fp16; q is rounded to nearest with that scale. */
+ * scale is the block's largest magnitude over 127, rounded to fp16; q is rounded to nearest with that scale.
+ */
 #ifndef BACKEND_QUANTISE_H
 #define BACKEND_QUANTISE_H
 

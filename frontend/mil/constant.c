@@ -357,7 +357,8 @@ void mil_reference_scalar(Reader *r, Span key, Scalar kind, Span at)
     } else {
         diag_rule(
             r->diags, DIAG_ERROR, "mil-literal", key,
-            "WEIGHT, INT8 and SCALES take name = \"..\", transposed and scale, CAUSAL_MASK window, DISTANCE transposed");
+            "WEIGHT takes name = \"..\", transposed and scale, INT8 and SCALES too, CAUSAL_MASK window, "
+            "DISTANCE transposed");
     }
 }
 

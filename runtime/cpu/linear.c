@@ -47,7 +47,7 @@ static const Value *weight_matrix(const Op *op)
     return cpu_is_constant(w) && floats && is_matrix(w->type) ? w : NULL;
 }
 
-/* The form of 8 bits that is multiplied with one vector as it is stored; anything else is unpacked. */
+/* The form of 8 bits that is multiplied as it is stored; anything else is unpacked. */
 static bool match_bytes(const Value *w, Projection *p)
 {
     const Op *op = cpu_def_of(w, OP_CONSTEXPR_BLOCKWISE_SHIFT_SCALE);
@@ -90,8 +90,7 @@ static bool match_core(const Value *v, Projection *p)
         return false;
     if (p->bias && !is_vector(p->bias, p->weight->type->dim[0]))
         return false;
-    if (type_elements(p->x->type) == p->weight->type->dim[1])
-        match_bytes(p->weight, p);
+    match_bytes(p->weight, p);
     p->core = op;
     return true;
 }

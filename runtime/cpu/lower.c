@@ -101,7 +101,8 @@ static bool place_const(Lowering *l, Node *n)
     return true;
 }
 
-/* Compressed constants are unpacked once, when the function is compiled, and where a step needs them unpacked. */
+/* Compressed constants are unpacked once, when the function is compiled, and where a step needs them
+ * unpacked. */
 static bool unpack_constants(Lowering *l, const Op *op)
 {
     CpuKernel *k = l->kernel;

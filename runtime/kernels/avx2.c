@@ -52,6 +52,24 @@ INLINE __m128i to_half(V v)
     return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
+INLINE void vstore_whole(int16_t *p, V v)
+{
+    __m256i n = _mm256_cvtps_epi32(v);
+    __m128i low = _mm256_castsi256_si128(n), high = _mm256_extracti128_si256(n, 1);
+    _mm_storeu_si128((__m128i *)p, _mm_packs_epi32(low, high));
+}
+
+INLINE __m256i half_block(const int8_t *w, const int16_t *n)
+{
+    __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)w));
+    return _mm256_madd_epi16(wide, _mm256_loadu_si256((const __m256i *)n));
+}
+
+INLINE V vblock(const int8_t *w, const int16_t *n)
+{
+    return _mm256_cvtepi32_ps(_mm256_add_epi32(half_block(w, n), half_block(w + 16, n + 16)));
+}
+
 INLINE V vload_half_part(const uint16_t *p, size_t n)
 {
     uint16_t some[W] = {0};

@@ -36,6 +36,17 @@ INLINE V vless(V a, V b, V x, V y)
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
 }
 
+INLINE void vstore_whole(int16_t *p, V v)
+{
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(v)));
+}
+
+INLINE V vblock(const int8_t *w, const int16_t *n)
+{
+    __m512i wide = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)w));
+    return _mm512_cvtepi32_ps(_mm512_madd_epi16(wide, _mm512_loadu_si512(n)));
+}
+
 INLINE __mmask16 first(size_t n)
 {
     return (__mmask16)((1u << n) - 1);

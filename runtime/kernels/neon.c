@@ -45,6 +45,26 @@ INLINE void vstore_part(float *p, V v, size_t n)
     memcpy(p, some, n * sizeof *p);
 }
 
+INLINE void vstore_whole(int16_t *p, V v)
+{
+    vst1_s16(p, vqmovn_s32(vcvtnq_s32_f32(v)));
+}
+
+INLINE V vblock(const int8_t *w, const int16_t *n)
+{
+    int32x4_t sum = vdupq_n_s32(0);
+    UNROLL for (int i = 0; i < 32; i += 16) {
+        int8x16_t bytes = vld1q_s8(w + i);
+        int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_high_s8(bytes);
+        int16x8_t n0 = vld1q_s16(n + i), n1 = vld1q_s16(n + i + 8);
+        sum = vmlal_s16(sum, vget_low_s16(low), vget_low_s16(n0));
+        sum = vmlal_high_s16(sum, low, n0);
+        sum = vmlal_s16(sum, vget_low_s16(high), vget_low_s16(n1));
+        sum = vmlal_high_s16(sum, high, n1);
+    }
+    return vcvtq_f32_s32(sum);
+}
+
 INLINE V vload_half(const uint16_t *p)
 {
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));

@@ -327,6 +327,59 @@ static void test_views(void)
 }
 
 /* What looks like a fused form and is none: the inner value is used elsewhere, the shapes differ. */
+/* A projection of `tokens` rows whose weight is of 8 bits, with scales for blocks of `block`. */
+static void write_bytes(int64_t tokens, int64_t m, int64_t k, int64_t block, const int8_t *q,
+                        const uint16_t *scale)
+{
+    char type[64];
+    begin("tensor<fp32, [%lld, %lld]> x", (long long)tokens, (long long)k);
+    snprintf(type, sizeof type, "tensor<int8, [%lld, %lld]>", (long long)m, (long long)k);
+    blob_const("q", type, q, DT_INT8, m * k);
+    blob_const("s", halves("%lld, %lld", (long long)m, (long long)(k / block)), scale, DT_FP16,
+               m * k / block);
+    line("%s h = constexpr_blockwise_shift_scale(data = q, scale = s)",
+         halves("%lld, %lld", (long long)m, (long long)k));
+    line("tensor<fp32, [%lld, %lld]> w = cast(dtype = string(\"fp32\"), x = h)", (long long)m, (long long)k);
+    line("tensor<fp32, [%lld, %lld]> out = linear(weight = w, x = x)", (long long)tokens, (long long)m);
+    end("out");
+}
+
+/* Weights of 8 bits are multiplied as they are stored where their blocks are the kernels'; else they are
+ * unpacked to fp16, as evaluated op by op. */
+static void test_bytes(int64_t tokens, int64_t m, int64_t k)
+{
+    uint16_t *scale = random_half(m * k, 0.002f);
+    int8_t *q = malloc((size_t)(m * k));
+    float *x = random_float(tokens * k, 1), *out = calloc((size_t)(tokens * m), sizeof *out);
+    for (int64_t i = 0; i < m * k; i++)
+        q[i] = (int8_t)(127 * next_random());
+    write_bytes(tokens, m, k, 16, q, scale);
+    check_plain(tokens * k, tokens * m, NULL);
+    write_bytes(tokens, m, k, 32, q, scale);
+    Bind bind[] = {{PORT_INPUT, "x", x, (size_t)(tokens * k) * 4},
+                   {PORT_OUTPUT, "out", out, (size_t)(tokens * m) * 4}};
+    Error err = {{0}};
+    CHECK(run_once((DeviceOptions){.threads = 2}, bind, 2, &err));
+    CHECK(strstr(kinds, tokens == 1 ? "matvec" : "linear") && !strstr(kinds, "convert"));
+    double worst = 0;
+    for (int64_t t = 0; t < tokens; t++)
+        for (int64_t i = 0; i < m; i++) {
+            double sum = 0, size = 0;
+            for (int64_t j = 0; j < k; j++) {
+                double product =
+                    q[i * k + j] * (double)half_to_float(scale[(i * k + j) / 32]) * (double)x[t * k + j];
+                sum += product;
+                size += fabs(product);
+            }
+            worst = fmax(worst, fabs((double)out[t * m + i] - sum) / size);
+        }
+    CHECK_TOLD(worst <= 2e-5, "off by %g", worst);
+    free(scale);
+    free(q);
+    free(x);
+    free(out);
+}
+
 static void test_near_misses(void)
 {
     uint16_t *w = random_half(64, 1);
@@ -556,6 +609,8 @@ int main(void)
     test_mlp(24, 33, "pow");
     test_mlp(16, 64, "native");
     test_mlp(16, 1, "mul");
+    test_bytes(1, 37, 96);
+    test_bytes(5, 18, 192);
     test_lazy();
     test_views();
     test_near_misses();

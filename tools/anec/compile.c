@@ -32,7 +32,8 @@ typedef struct Options {
     bool fetch_only, check, no_rescale, explain, stats, quiet, help, version, list_passes, list_profiles;
 } Options;
 
-static Options opt = {.emit = "pkg", .profile = "safe", .fuse = "auto", .decode_weights = "fp16", .random_seed = -1};
+static Options opt = {
+    .emit = "pkg", .profile = "safe", .fuse = "auto", .decode_weights = "fp16", .random_seed = -1};
 
 static const Flag flags[] = {
     {FLAG_GROUP, "Input", NULL, NULL, NULL, 0, 0, NULL},
@@ -60,8 +61,8 @@ static const Flag flags[] = {
      "what becomes one program: attention and MLP each, a whole block, N blocks, or what is predicted to "
      "take least (auto)"},
     {FLAG_TEXT, "--decode-weights", NULL, "fp16|int8", &opt.decode_weights, 0, 0,
-     "how decoding reads the weights of projections: as they are (fp16), or in 8 bits with a scale for each 32, "
-     "which are half the bytes of a token, and are stored beside those of prefill"},
+     "how decoding reads the weights of projections: as they are (fp16), or in 8 bits with a scale for "
+     "each 32, which are half the bytes of a token, and are stored beside those of prefill"},
     {FLAG_BOOL, "--no-rescale", NULL, NULL, &opt.no_rescale, 0, 0,
      "leave sums as they are that could pass the end of the Neural Engine's accumulator"},
     {FLAG_GROUP, "Output", NULL, NULL, NULL, 0, 0, NULL},
