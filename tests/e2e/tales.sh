@@ -11,6 +11,13 @@ check "it is a text" grep -q '[a-z] [a-z]' "$T/one"
 tell --prompt "Once upon a time" --tokens 60 --seed 8 >"$T/two"
 check "another seed, another text" sh -c '! cmp -s "$1" "$2"' sh "$T/one" "$T/two"
 
+# The bytes of this prompt let a smaller bucket be expected than its tokens need.
+letters='q z x j q z x j q z x j q z x j q z x j q z x j q z x j q z x j q z x j q z x j'
+tell --prompt "$letters" --greedy --tokens 8 --stats >"$T/one" 2>"$T/stats"
+tell --prompt "$letters" --greedy --tokens 8 --threads 1 >"$T/two"
+check "a prompt of short tokens" grep -q 'bucket 64' "$T/stats"
+check_same "... goes on as it does on one thread" "$T/one" "$T/two"
+
 printf 'Once upon a time' >"$T/prompt"
 tell --prompt "Once upon a time" --greedy --tokens 40 >"$T/one"
 tell --prompt-file "$T/prompt" --greedy --tokens 40 >"$T/two"
