@@ -3,6 +3,7 @@
 #ifndef PASSES_RANGE_H
 #define PASSES_RANGE_H
 
+#include "base/threads.h"
 #include "ir/plan.h"
 #include "passes/interval.h"
 
@@ -29,7 +30,8 @@ typedef struct Bound {
 typedef struct Range {
     Arena *arena;                /* of the bounds */
     const WeightSource *weights; /* NULL: weights are not known */
-    uint16_t *buffer;            /* rows of weights; range_free */
+    Pool *pool;                  /* made when there are weights to read, as the next; range_free */
+    uint16_t *buffer;            /* rows of weights, for each thread */
     /* The largest magnitude of a value that a calibration saw; 0: none. `measured` may be NULL. */
     double (*measured)(void *context, const char *value);
     void *context;

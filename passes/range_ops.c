@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/threads.h"
 #include "passes/match.h"
 #include "passes/range.h"
 
@@ -426,6 +427,8 @@ void range_clear(const Func *f)
 
 void range_free(Range *r)
 {
+    pool_free(r->pool);
     free(r->buffer);
+    r->pool = NULL;
     r->buffer = NULL;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/half.h"
+#include "base/threads.h"
 #include "passes/match.h"
 #include "passes/range.h"
 
@@ -141,51 +142,110 @@ typedef struct Matrix {
     const double *numbers; /* NULL: in the checkpoint */
 } Matrix;
 
-static bool read_some(Range *r, const Matrix *m, const WeightRef *ref, int64_t first, int64_t count)
+/* The sums of a matrix are made in parts, which threads take: as many everywhere, so that sums are the
+ * same. */
+enum { PARTS = 8 };
+
+typedef struct Summing {
+    const Range *r;
+    const Matrix *m;
+    const Columns *c;
+    RowSums *out;
+    bool turned;            /* by columns, each part its own sums of all rows: */
+    float *plain, *squares; /* [PARTS, rows] */
+    bool failed[PARTS];
+} Summing;
+
+static bool read_some(const Summing *s, int64_t first, int64_t count, uint16_t *buffer)
 {
     Error err;
+    const Matrix *m = s->m;
     for (int64_t i = 0; m->numbers && i < count; i++)
-        r->buffer[i] = half_from_float((float)m->numbers[first + i]);
-    return m->numbers ||
-           r->weights->read(r->weights->context, ref, m->value->type, first, count, DT_FP16, r->buffer, &err);
+        buffer[i] = half_from_float((float)m->numbers[first + i]);
+    if (m->numbers)
+        return true;
+    WeightRef ref = value_literal(m->value)->weight;
+    ref.transposed ^= s->turned;
+    const WeightSource *w = s->r->weights;
+    return w->read(w->context, &ref, m->value->type, first, count, DT_FP16, buffer, &err);
 }
 
-static bool by_rows(Range *r, const Matrix *m, const Columns *c, RowSums *out)
+static bool sum_rows(const Summing *s, int64_t row, int64_t end, uint16_t *buffer)
 {
+    const Matrix *m = s->m;
     int64_t step = CHUNK / m->width, in_group = m->rows / m->groups;
-    for (int64_t row = 0; row < m->rows; row += step) {
-        int64_t count = m->rows - row < step ? m->rows - row : step;
-        if (!read_some(r, m, &value_literal(m->value)->weight, row * m->width, count * m->width))
+    for (; row < end; row += step) {
+        int64_t count = end - row < step ? end - row : step;
+        if (!read_some(s, row * m->width, count * m->width, buffer))
             return false;
         for (int64_t i = 0; i < count; i++) {
             int64_t at = (row + i) / in_group * m->width;
             double plain, squares;
-            two_sums(r->buffer + i * m->width, c->plain + at, c->squared + at, m->width, &plain, &squares);
-            out[row + i] = finished(c, plain, squares);
+            two_sums(buffer + i * m->width, s->c->plain + at, s->c->squared + at, m->width, &plain, &squares);
+            s->out[row + i] = finished(s->c, plain, squares);
         }
     }
     return true;
 }
 
 /* Of one group, as it lies in the checkpoint: nothing need be transposed. */
-static bool by_columns(Range *r, const Matrix *m, const Columns *c, RowSums *out)
+static bool sum_columns(const Summing *s, int64_t column, int64_t end, float *plain, float *squares,
+                        uint16_t *buffer)
 {
-    WeightRef ref = value_literal(m->value)->weight;
-    int64_t step = CHUNK / m->rows;
-    float *plain = arena_many(r->arena, (size_t)m->rows, float);
-    float *squares = arena_many(r->arena, (size_t)m->rows, float);
-    ref.transposed = !ref.transposed;
-    for (int64_t column = 0; column < m->width; column += step) {
-        int64_t count = m->width - column < step ? m->width - column : step;
-        if (!read_some(r, m, &ref, column * m->rows, count * m->rows))
+    int64_t rows = s->m->rows, step = CHUNK / rows;
+    for (; column < end; column += step) {
+        int64_t count = end - column < step ? end - column : step;
+        if (!read_some(s, column * rows, count * rows, buffer))
             return false;
         for (int64_t i = 0; i < count; i++)
-            add_column(r->buffer + i * m->rows, c->plain[column + i], c->squared[column + i], m->rows, plain,
+            add_column(buffer + i * rows, s->c->plain[column + i], s->c->squared[column + i], rows, plain,
                        squares);
     }
-    for (int64_t row = 0; row < m->rows; row++)
-        out[row] = finished(c, (double)plain[row], (double)squares[row]);
     return true;
+}
+
+static void sum_parts(void *context, int index, int count)
+{
+    Summing *s = context;
+    uint16_t *buffer = s->r->buffer + (size_t)index * CHUNK;
+    for (int part = index; part < PARTS; part += count) {
+        size_t begin, end, at = (size_t)part * (size_t)s->m->rows;
+        pool_range((size_t)(s->turned ? s->m->width : s->m->rows), 1, part, PARTS, &begin, &end);
+        s->failed[part] =
+            s->turned ? !sum_columns(s, (int64_t)begin, (int64_t)end, s->plain + at, s->squares + at, buffer)
+                      : !sum_rows(s, (int64_t)begin, (int64_t)end, buffer);
+    }
+}
+
+static void join_parts(const Summing *s)
+{
+    for (int64_t row = 0; row < s->m->rows; row++) {
+        double plain = 0, squares = 0;
+        for (int part = 0; part < PARTS; part++) {
+            plain += (double)s->plain[part * s->m->rows + row];
+            squares += (double)s->squares[part * s->m->rows + row];
+        }
+        s->out[row] = finished(s->c, plain, squares);
+    }
+}
+
+static bool sum_matrix(Range *r, Summing *s)
+{
+    bool ok = true;
+    if (!r->pool)
+        r->pool = pool_new(0);
+    if (!r->buffer)
+        r->buffer = xmalloc((size_t)pool_threads(r->pool) * CHUNK * sizeof *r->buffer);
+    if (s->turned) {
+        s->plain = arena_many(r->arena, (size_t)(PARTS * s->m->rows), float);
+        s->squares = arena_many(r->arena, (size_t)(PARTS * s->m->rows), float);
+    }
+    pool_run(r->pool, sum_parts, s);
+    for (int part = 0; part < PARTS; part++)
+        ok &= !s->failed[part];
+    if (ok && s->turned)
+        join_parts(s);
+    return ok;
 }
 
 /* The sums of all rows into out[0 .. rows). False: the weights are not known. */
@@ -197,12 +257,10 @@ static bool all_rows(Range *r, Matrix *m, const Columns *c, RowSums *out)
     m->numbers = stored ? NULL : range_numbers(r, m->value);
     if ((!stored && !m->numbers) || m->width > CHUNK)
         return false;
-    if (!r->buffer)
-        r->buffer = xmalloc(CHUNK * sizeof *r->buffer);
-    if (stored && m->groups == 1 && m->rows <= CHUNK && m->width <= MOST_TERMS && r->weights->lies_turned &&
-        r->weights->lies_turned(r->weights->context, &l->weight))
-        return by_columns(r, m, c, out);
-    return by_rows(r, m, c, out);
+    Summing s = {.r = r, .m = m, .c = c, .out = out};
+    s.turned = stored && m->groups == 1 && m->rows <= CHUNK && m->width <= MOST_TERMS &&
+               r->weights->lies_turned && r->weights->lies_turned(r->weights->context, &l->weight);
+    return sum_matrix(r, &s);
 }
 
 /* ---- conv, linear ---- */
