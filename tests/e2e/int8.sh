@@ -45,6 +45,14 @@ anerun "$T/half.pkg" --prompt "Once upon a time" --greedy --tokens 40 -q >"$T/ex
 anerun "$T/byte.pkg" --prompt "Once upon a time" --greedy --tokens 40 -q >"$T/story"
 check_same "the same story" "$T/expected" "$T/story"
 
+# The same in a package for Core ML, whose program takes any number of tokens.
+check "a Core ML package" anec models/gpt2.anel --weights models/tales -q -o "$T/byte.mlpackage" \
+    --emit mlpackage --decode-weights int8
+for tokens in 0 1; do
+    check "runs, $tokens" "$B/tests/mlpackage_logits" "$T/byte.mlpackage" $ids $tokens "$T/core"
+    check "the same logits, $tokens" "$B/tests/compare_logits" "$T/core" "$T/byte" 2048 1e-2
+done
+
 # Rows that are no whole number of blocks stay as they are.
 "$B/tests/make_checkpoint" --dim 24 --inner 64 "$T/narrow"
 check "narrow rows" anec models/gpt2.anel --weights "$T/narrow" -q -o "$T/narrow.pkg" --decode-weights int8
