@@ -1,5 +1,6 @@
 # make bench: decode and prefill of two model shapes with made-up weights, and decode of one with weights of 8
-# bits, beside the peers that are there and the machine's limits. Leaves a table, JSON and a chart for each in $BUILD/bench/.
+# bits, beside the peers that are there and the machine's limits. Leaves a table, JSON and a chart for each in
+# $BUILD/bench/.
 #
 # Peers, each where its variables are set (docs/performance.md):
 #   LLAMA_BENCH (or llama-bench in PATH), GPT2_GGUF, LLAMA_GGUF   GGUF files of the two shapes, F16
