@@ -16,6 +16,8 @@ typedef struct Placing {
     Arena *arena;
     Placed *placed;
     BlobSet *set;
+    BlobFile *int8; /* the last one of its kind */
+    int int8s;
 } Placing;
 
 static char *key_of(Arena *a, const WeightRef *w, const Type *t)
@@ -38,8 +40,6 @@ static const char *file_name(Arena *a, const Program *p, const WeightRef *w, con
                             w->window ? arena_printf(a, "_w%lld", (long long)w->window) : "");
     if (w->kind == WEIGHT_DISTANCE)
         return arena_printf(a, "distance_s%04lld.bin", (long long)t->dim[t->rank - 1]);
-    if (w->kind == WEIGHT_INT8 || w->kind == WEIGHT_SCALES)
-        return "int8.bin";
     if (p->place == PLACE_CPU)
         return "cpu.bin";
     return arena_printf(a, "%.*s.bin", (int)strcspn(p->name, "."), p->name);
@@ -56,6 +56,16 @@ static BlobFile *find_file(Placing *p, const char *name)
     return f;
 }
 
+/* Where the weights of 8 bits go: files of some size, which threads share among themselves when they are
+ * written. */
+static BlobFile *int8_file(Placing *p)
+{
+    const uint64_t most = 16 << 20;
+    if (!p->int8 || p->int8->size >= most)
+        p->int8 = find_file(p, arena_printf(p->arena, "int8_%02d.bin", p->int8s++));
+    return p->int8;
+}
+
 static const Placed *place(Placing *p, const Program *program, const WeightRef *w, const Type *t)
 {
     char *key = key_of(p->arena, w, t);
@@ -63,7 +73,8 @@ static const Placed *place(Placing *p, const Program *program, const WeightRef *
     HASH_FIND_STR(p->placed, key, found);
     if (found)
         return found;
-    BlobFile *file = find_file(p, file_name(p->arena, program, w, t));
+    bool int8 = w->kind == WEIGHT_INT8 || w->kind == WEIGHT_SCALES;
+    BlobFile *file = int8 ? int8_file(p) : find_file(p, file_name(p->arena, program, w, t));
     found = arena_new(p->arena, Placed);
     found->key = key;
     found->path = arena_printf(p->arena, "@model_path/weights/%s", file->name);

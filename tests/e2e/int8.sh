@@ -25,7 +25,7 @@ packed() # PACKAGE
 check "17 weights are in 8 bits" test "$(packed "$T/byte.pkg")" -eq 17
 matrices=$((2048 * 256 + 4 * 12 * 256 * 256))
 check "which take a byte and a 32nd of a half" \
-    test "$(bytes "$T/byte.pkg/weights/int8.bin")" -lt $((matrices + matrices / 16 + 17 * 256 + 64))
+    test "$(bytes "$T/byte.pkg/weights/int8_00.bin")" -lt $((matrices + matrices / 16 + 17 * 256 + 64))
 for file in "$T"/half.pkg/weights/*_0*.bin "$T"/half.pkg/mil/*.s*.mil; do
     name=${file#"$T/half.pkg/"}
     cmp -s "$file" "$T/byte.pkg/$name" || not_ok "$name is not what prefill had"
