@@ -122,7 +122,7 @@ typedef struct Kernels {
                  const Ahead *ahead);
     void (*tile_half)(size_t k, const float *a, const float *b, float *c, size_t ldc, const float *bias,
                       bool load, const Ahead *ahead);
-    /* Packs m <= mr rows of W[m,k] as A; rows that are missing become 0. */
+    /* Packs m <= mr rows of W[m,k] as A; rows that are missing become 0. pack_q8 fills whole blocks of k. */
     void (*pack_f16)(float *a, const uint16_t *w, size_t ldw, size_t m, size_t k);
     void (*pack_f32)(float *a, const float *w, size_t ldw, size_t m, size_t k);
     void (*pack_q8)(float *a, const Q8Rows *w, size_t m, size_t k);
