@@ -28,10 +28,22 @@ static void input_take(Input *in, const float *x, size_t n)
     }
 }
 
+/* Clang makes two instructions of this, and of a product with 256 that it sees. */
+#if defined(__GNUC__)
+INLINE int8x16_t first_halves(int8x16_t a, int8x16_t b)
+{
+    int8x16_t out;
+    __asm__("zip1 %0.2d, %1.2d, %2.2d" : "=w"(out) : "w"(a), "w"(b));
+    return out;
+}
+#define HIDE(v) __asm__("" : "+w"(v))
+#else
 INLINE int8x16_t first_halves(int8x16_t a, int8x16_t b)
 {
     return vreinterpretq_s8_s64(vzip1q_s64(vreinterpretq_s64_s8(a), vreinterpretq_s64_s8(b)));
 }
+#define HIDE(v) ((void)(v))
+#endif
 
 INLINE int8x16_t second_halves(int8x16_t a, int8x16_t b)
 {
@@ -114,8 +126,9 @@ INLINE void rows_product(float32x4_t *sum, Places *p, const Input *in, int pairs
 {
     const int8_t *part = in->part;
     const float *scale = in->scale;
-    const int32x4_t by = vdupq_n_s32(256);
+    int32x4_t by = vdupq_n_s32(256);
     size_t left = in->n;
+    HIDE(by);
     UNROLL for (int i = 0; i < pairs; i++) sum[i] = vdupq_n_f32(0);
     for (; left >= STEP; left -= STEP, part += 2 * STEP, scale += 2 * STEP / BLOCK)
         add_step(sum, p, part, scale, by, pairs);
