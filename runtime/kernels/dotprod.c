@@ -6,13 +6,7 @@
 #if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
 #include "runtime/kernels/split.inc"
 
-/* Columns [at, at + n) of x, with zeros up to the next whole step. */
-typedef struct Input {
-    int8_t part[2 * CHUNK]; /* of each block: the high ones, then the low ones */
-    float scale[CHUNK / BLOCK];
-    size_t n;
-} Input;
-
+/* Of each block: the high parts, then the low ones. */
 static void input_take(Input *in, const float *x, size_t n)
 {
     in->n = n;
@@ -96,38 +90,27 @@ INLINE float32x4_t sums_of_four(const float32x4_t *s)
     return vpaddq_f32(vpaddq_f32(s[0], s[1]), vpaddq_f32(s[2], s[3]));
 }
 
-/* A row's sum is the same whatever rows are beside it. */
-static void rows_add(float *y, const Q8Rows *w, size_t row, const Input *in, size_t m)
+INLINE void eight_rows(float32x4_t *out, Places *p, const Input *in)
 {
-    for (size_t i = 0; i < m; i++) {
-        Places one;
-        float32x4_t sum;
-        places_take(&one, w, row + i, 0, 1);
-        rows_product(&sum, &one, in, 1);
-        y[i] += vaddvq_f32(sum);
-    }
+    float32x4_t sum[ROWS];
+    rows_product(sum, p, in, ROWS);
+    out[0] = sums_of_four(sum);
+    out[1] = sums_of_four(sum + 4);
 }
 
-static void dotprod_matvec_pair_q8(float *y, const Q8Rows *all, size_t other, const float *x, size_t m,
+static float one_row(const Q8Rows *row, const Input *in)
+{
+    Places one;
+    float32x4_t sum;
+    places_take(&one, row, 0, 0, 1);
+    rows_product(&sum, &one, in, 1);
+    return vaddvq_f32(sum);
+}
+
+static void dotprod_matvec_pair_q8(float *y, const Q8Rows *w, size_t other, const float *x, size_t m,
                                    size_t k)
 {
-    Input in;
-    memset(y, 0, 2 * m * sizeof *y);
-    for (size_t at = 0; at < k; at += CHUNK) {
-        Q8Rows w = {all->q + at, all->scales + at / BLOCK, all->ldq, all->lds};
-        size_t i = 0;
-        input_take(&in, x + at, k - at < CHUNK ? k - at : CHUNK);
-        for (; i + 4 <= m; i += 4) {
-            Places eight;
-            float32x4_t sum[ROWS];
-            places_take(&eight, &w, i, other + i, ROWS);
-            rows_product(sum, &eight, &in, ROWS);
-            add_four(y + i, sums_of_four(sum));
-            add_four(y + m + i, sums_of_four(sum + 4));
-        }
-        rows_add(y + i, &w, i, &in, m - i);
-        rows_add(y + m + i, &w, other + i, &in, m - i);
-    }
+    matvec_pair(y, w, other, x, m, k, (Method){input_take, eight_rows, one_row});
 }
 
 bool kernels_init_dotprod(Kernels *k)

@@ -8,13 +8,7 @@
 
 enum { PAIRS = ROWS / 2 };
 
-/* Columns [at, at + n) of x, with zeros up to the next whole step. */
-typedef struct Input {
-    int8_t part[2 * CHUNK];         /* of eight columns each: the high ones, then the low ones */
-    float scale[2 * CHUNK / BLOCK]; /* each twice */
-    size_t n;
-} Input;
-
+/* Of eight columns each: the high parts, then the low ones. Each scale twice. */
 static void input_take(Input *in, const float *x, size_t n)
 {
     in->n = n;
@@ -146,38 +140,27 @@ INLINE float32x4_t sums_of_four(const float32x4_t *s)
                      vcombine_f32(vget_high_f32(s[0]), vget_high_f32(s[1])));
 }
 
-/* A row's sum is the same whatever rows are beside it. */
-static void rows_add(float *y, const Q8Rows *w, size_t row, const Input *in, size_t m)
+INLINE void eight_rows(float32x4_t *out, Places *p, const Input *in)
 {
-    for (size_t i = 0; i < m; i++) {
-        Places one;
-        float32x4_t sum;
-        Q8Rows same = {w->q + (row + i) * w->ldq, w->scales + (row + i) * w->lds, 0, 0};
-        places_take(&one, &same, 0, 0, 2);
-        rows_product(&sum, &one, in, 1);
-        y[i] += vgetq_lane_f32(sum, 0) + vgetq_lane_f32(sum, 2);
-    }
+    float32x4_t sum[PAIRS];
+    rows_product(sum, p, in, PAIRS);
+    out[0] = sums_of_four(sum);
+    out[1] = sums_of_four(sum + 2);
 }
 
-static void i8mm_matvec_pair_q8(float *y, const Q8Rows *all, size_t other, const float *x, size_t m, size_t k)
+/* As a pair of the row and itself. */
+static float one_row(const Q8Rows *row, const Input *in)
 {
-    Input in;
-    memset(y, 0, 2 * m * sizeof *y);
-    for (size_t at = 0; at < k; at += CHUNK) {
-        Q8Rows w = {all->q + at, all->scales + at / BLOCK, all->ldq, all->lds};
-        size_t i = 0;
-        input_take(&in, x + at, k - at < CHUNK ? k - at : CHUNK);
-        for (; i + 4 <= m; i += 4) {
-            Places eight;
-            float32x4_t sum[PAIRS];
-            places_take(&eight, &w, i, other + i, ROWS);
-            rows_product(sum, &eight, &in, PAIRS);
-            add_four(y + i, sums_of_four(sum));
-            add_four(y + m + i, sums_of_four(sum + 2));
-        }
-        rows_add(y + i, &w, i, &in, m - i);
-        rows_add(y + m + i, &w, other + i, &in, m - i);
-    }
+    Places twice;
+    float32x4_t sum;
+    places_take(&twice, row, 0, 0, 2);
+    rows_product(&sum, &twice, in, 1);
+    return vgetq_lane_f32(sum, 0) + vgetq_lane_f32(sum, 2);
+}
+
+static void i8mm_matvec_pair_q8(float *y, const Q8Rows *w, size_t other, const float *x, size_t m, size_t k)
+{
+    matvec_pair(y, w, other, x, m, k, (Method){input_take, eight_rows, one_row});
 }
 
 bool kernels_init_i8mm(Kernels *k)

@@ -777,6 +777,8 @@ static void test_levels(void)
               kernels_for((KernelLevel)level)->level == (KernelLevel)level);
     CHECK_TEXT(kernels_level_name(LEVEL_AVX512), "avx512");
     CHECK_TEXT(kernels_level_name(LEVEL_AMX), "amx");
+    CHECK_TEXT(kernels_level_name(LEVEL_DOTPROD), "dotprod");
+    CHECK_TEXT(kernels_level_name(LEVEL_I8MM), "i8mm");
 }
 
 int main(void)
