@@ -44,6 +44,11 @@ check "not the same" sh -c '! cmp -s "$1" "$2"' sh "$T/byte" "$T/half"
 anerun "$T/half.pkg" --prompt "Once upon a time" --greedy --tokens 40 -q >"$T/expected"
 anerun "$T/byte.pkg" --prompt "Once upon a time" --greedy --tokens 40 -q >"$T/story"
 check_same "the same story" "$T/expected" "$T/story"
+for level in ref neon dotprod i8mm avx2 avx512; do
+    ANEC_CPU=$level anerun "$T/byte.pkg" --prompt "Once upon a time" --greedy --tokens 40 -q --threads 3 \
+        >"$T/story"
+    check_same "with ANEC_CPU=$level, where there is such a level, and 3 threads" "$T/expected" "$T/story"
+done
 
 # The same in a package for Core ML, whose program takes any number of tokens.
 check "a Core ML package" anec models/gpt2.anel --weights models/tales -q -o "$T/byte.mlpackage" \

@@ -1,6 +1,7 @@
 # llama2.c's 260K parameter model in its three forms: token for token what run.c writes. A golden file's first
-# line is the smallest distance between the two likeliest tokens along its text; where that is below 1e-3,
-# weights and KV cache in fp16 may turn it around. Each such place is printed.
+# line is the smallest distance between the two likeliest tokens along its text; where that is below 2e-3,
+# weights and KV cache in fp16 may turn it around: of 0.0013 in the 7th text they leave 1e-5, on one side with
+# AVX2 and on the other with AVX-512. Each such place is printed.
 . tests/lib.sh
 
 data=$ANEC_TEST_DATA/stories260K
@@ -42,7 +43,7 @@ golden() # FORM NUMBER PROMPT
     field prompt_ids "$file" >"$T/ids"
     check_same "$1: the ids are run.c's" "$T/ids" "$T/stdout"
     gap=$(field min_top1_top2_gap "$file")
-    if awk "BEGIN { exit !($gap < 1e-3) }"; then
+    if awk "BEGIN { exit !($gap < 2e-3) }"; then
         golden_tokens "$1" "$file" 4e-3 "$gap"
         return
     fi
