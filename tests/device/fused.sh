@@ -24,8 +24,8 @@ ANEC_STANDIN=tests/device/behaviours/slow_dispatch.chip TMPDIR=$T check "through
     --json "$T/ane.json"
 cp "$T/stdout" "$T/table"
 check "it says so" grep -q 'Neural Engine' "$T/table"
-# 24 dispatches of five milliseconds, or one: what is saved for each cut is at least half of one, however slow the
-# arithmetic between them is.
+# 24 dispatches of five milliseconds, or one: what is saved for each cut is at least half of one, however slow
+# the arithmetic between them is.
 awk '$1 == 24 && $5 > 120000 && $NF > 2500 { found = 1 } END { exit !found }' "$T/table" &&
     ok "24 programs cost 23 dispatches more than one" ||
     not_ok "24 programs cost 23 dispatches more than one" "$(cat "$T/table")"
