@@ -40,13 +40,14 @@ static double filter_size(const Op *op)
 double op_flops(const Op *op)
 {
     double out = op->results ? elements(op->result[0]->type) : 0;
+    if (op_info(op->code)->flags & F_CONST)
+        return 0;
     switch (op->code) {
     case OP_MATMUL:
     case OP_LINEAR: return 2 * out * inner_length(op);
     case OP_CONV: return 2 * out * filter_size(op);
     case OP_SOFTMAX: return 4 * out;
     case OP_LAYER_NORM: return 7 * out;
-    case OP_CONST:
     case OP_RESHAPE:
     case OP_TRANSPOSE:
     case OP_CAST:

@@ -247,7 +247,7 @@ static void test_decode(int heads, int d, int t, int window)
         decode_reference(&m, token, p, k, v, logits);
         for (int i = 0; i < 4; i++) {
             bool ok = decoder_run(&x[i], token, p, &err);
-            CHECK(ok && worst_float(x[i].logits, logits, VOCAB) <= 2e-3);
+            CHECK(ok && worst_float(x[i].logits, logits, VOCAB) <= allowed(2e-3, 4e-3));
             if (!ok)
                 printf("    %s\n", err.text);
             if (i)
@@ -257,7 +257,8 @@ static void test_decode(int heads, int d, int t, int window)
         CHECK(memcmp(x[1].logits, x[2].logits, sizeof x[1].logits) == 0);
         CHECK(memcmp(x[1].logits, x[3].logits, sizeof x[1].logits) == 0);
     }
-    CHECK(worst_half(x[1].k, k, (int64_t)n) <= ROUNDING && worst_half(x[1].v, v, (int64_t)n) <= ROUNDING);
+    double rounding = allowed(ROUNDING, 2 * ROUNDING);
+    CHECK(worst_half(x[1].k, k, (int64_t)n) <= rounding && worst_half(x[1].v, v, (int64_t)n) <= rounding);
     CHECK(worst_half(x[0].k, k, (int64_t)n) <= ROUNDING && worst_half(x[0].v, v, (int64_t)n) <= ROUNDING);
     decoder_errors(&x[0], t);
     decoder_errors(&x[1], t);
