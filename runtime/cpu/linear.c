@@ -82,7 +82,7 @@ static bool match_core(const Value *v, Projection *p)
     if (!op || (op->code != OP_LINEAR && op->code != OP_CONV))
         return false;
     p->weight = weight_matrix(op);
-    p->bias = op_arg(op, "bias");
+    p->bias = op_arg(op, "bias") ? cpu_through_casts(op_arg(op, "bias")) : NULL;
     p->x = op_arg(op, "x");
     if (!p->weight || !dtype_is_float(p->x->type->dtype) || type_elements(p->x->type) <= 0)
         return false;
@@ -116,7 +116,7 @@ static bool match_biased(Lowering *l, const Value *v, Projection *p)
             continue;
         if (p->bias || !is_channel_bias(bias, inner, p->core) || !dims_equal(inner->type, v->type))
             return false;
-        p->bias = bias;
+        p->bias = cpu_through_casts(bias);
         p->inner[p->inners++] = p->core;
         return true;
     }
@@ -164,26 +164,53 @@ typedef struct Product {
     Linear layer; /* without data */
     size_t n;     /* columns; 1: a vector */
     size_t ld_x, ld_y;
-    int scales, bias, residual; /* views, or -1 */
+    int weight, scales, bias, residual; /* views, or -1 */
 } Product;
 
-static bool run_product(const Run *r, const CpuStep *s, Error *err)
+static Linear layer_of(const Run *r, const CpuStep *s, const Product *p)
 {
-    const Product *p = s->own;
     Linear layer = p->layer;
-    float *y = view_data(r, &s->out);
-    const float *x = view_data(r, &s->view[0]);
-    layer.w.data = view_data(r, &s->view[1]);
+    layer.w.data = view_data(r, &s->view[p->weight]);
     if (p->scales >= 0)
         layer.scales = view_data(r, &s->view[p->scales]);
     if (p->bias >= 0)
         layer.bias.data = view_data(r, &s->view[p->bias]);
+    return layer;
+}
+
+static bool run_product(const Run *r, const CpuStep *s, Error *err)
+{
+    const Product *p = s->own;
+    Linear layer = layer_of(r, s, p);
+    float *y = view_data(r, &s->out);
+    const float *x = view_data(r, &s->view[0]);
     if (p->residual >= 0)
         memcpy(y, view_data(r, &s->view[p->residual]), layer.m * p->n * sizeof *y);
     if (p->n == 1)
         compute_matvec(r->compute, &layer, &y, 1, x);
     else
         compute_linear(r->compute, &layer, x, p->ld_x, p->n, y, p->ld_y);
+    return true;
+}
+
+/* Products of several matrices with one vector: one step for the threads in place of several. */
+enum { MOST_TOGETHER = 4 };
+typedef struct Together {
+    int count;
+    Product product[MOST_TOGETHER];
+    int out[MOST_TOGETHER]; /* views; the first is the step's own */
+} Together;
+
+static bool run_together(const Run *r, const CpuStep *s, Error *err)
+{
+    const Together *t = s->own;
+    Linear layers[MOST_TOGETHER];
+    float *ys[MOST_TOGETHER];
+    for (int i = 0; i < t->count; i++) {
+        layers[i] = layer_of(r, s, &t->product[i]);
+        ys[i] = view_data(r, i ? &s->view[t->out[i]] : &s->out);
+    }
+    compute_matvec(r->compute, layers, ys, t->count, view_data(r, &s->view[0]));
     return true;
 }
 
@@ -271,47 +298,124 @@ static bool residual_columns(Lowering *l, const Value *v, bool conv, size_t n, V
     return as_columns(&wide, conv, out);
 }
 
-static bool emit_projection(Lowering *l, const Match *match)
+/* The product without its residual; x is the first of the views, weights and bias are added to them. */
+static bool product_of(Lowering *l, const Match *match, View *views, int *count, Product *own)
 {
     const Projection *p = match->own;
-    const Value *out = match->root->result[0];
-    bool conv = p->core->code == OP_CONV;
     const int64_t *w = p->weight->type->dim;
-    Product own = {.layer = {.m = (size_t)w[0], .k = (size_t)w[1], .ldw = (size_t)w[1], .map = p->map},
-                   .scales = -1,
-                   .bias = -1,
-                   .residual = -1};
-    View views[5];
-    int count = 2;
-    if (!columns_of(l, p->x, conv, &views[0]))
-        return false;
-    if (p->scales ? !cpu_value_dense(l, p->weight, &views[1]) ||
-                        !cpu_value_dense(l, p->scales, &views[own.scales = count++])
-                  : !constant_operand(l, p->weight, &views[1], &own.layer.w.half))
+    *own = (Product){.layer = {.m = (size_t)w[0], .k = (size_t)w[1], .ldw = (size_t)w[1], .map = p->map},
+                     .weight = (*count)++,
+                     .scales = p->scales ? (*count)++ : -1,
+                     .bias = p->bias ? (*count)++ : -1,
+                     .residual = -1};
+    if (p->scales ? !cpu_value_dense(l, p->weight, &views[own->weight]) ||
+                        !cpu_value_dense(l, p->scales, &views[own->scales])
+                  : !constant_operand(l, p->weight, &views[own->weight], &own->layer.w.half))
         return false;
     if (views[0].dim[0] != w[1])
-        return error_set(l->err, "%s: x has %lld channels, the weight takes %lld", out->name,
-                         (long long)views[0].dim[0], (long long)w[1]);
-    own.n = (size_t)views[0].dim[1];
-    own.ld_x = own.n == 1 ? 1 : (size_t)views[0].stride[0];
-    own.ld_y = own.n;
-    if (p->bias && !constant_operand(l, p->bias, &views[own.bias = count++], &own.layer.bias.half))
+        return error_set(l->err, "%s: x has %lld channels, the weight takes %lld",
+                         match->root->result[0]->name, (long long)views[0].dim[0], (long long)w[1]);
+    own->n = (size_t)views[0].dim[1];
+    own->ld_x = own->n == 1 ? 1 : (size_t)views[0].stride[0];
+    own->ld_y = own->n;
+    return !p->bias || constant_operand(l, p->bias, &views[own->bias], &own->layer.bias.half);
+}
+
+static View result_of(Lowering *l, const Match *match)
+{
+    const Value *out = match->root->result[0];
+    View shape = view_dense(0, DT_FP32, out->type->rank, out->type->dim);
+    shape = column_layout(&shape, ((const Projection *)match->own)->core->code == OP_CONV);
+    return cpu_result_like(l, out, &shape);
+}
+
+static double product_flops(const Product *p)
+{
+    return 2.0 * (double)p->layer.m * (double)p->layer.k * (double)p->n;
+}
+
+static bool emit_alone(Lowering *l, const Match *match)
+{
+    const Projection *p = match->own;
+    bool conv = p->core->code == OP_CONV;
+    Product own;
+    View views[5];
+    int count = 1;
+    if (!columns_of(l, p->x, conv, &views[0]) || !product_of(l, match, views, &count, &own))
         return false;
     if (p->residual) {
         if (!residual_columns(l, p->residual, conv, own.n, &views[own.residual = count++]))
             return false;
         own.layer.accumulate = true;
     }
-    View shape = view_dense(0, DT_FP32, out->type->rank, out->type->dim), to = column_layout(&shape, conv);
-    to = cpu_result_like(l, out, &to);
+    View to = result_of(l, match);
     const Compute *c = &l->kernel->device->compute;
     if (own.n > 1 && !cpu_reserve(l, compute_gemm_room(c, own.layer.m, own.n, own.layer.k)))
         return false;
     const char *kind = arena_printf(&l->kernel->arena, "%s%s%s%s", own.n == 1 ? "matvec" : "linear",
                                     p->map ? "+" : "", cpu_map_name(p->map), p->residual ? "+residual" : "");
-    CpuStep *s = cpu_step_add(l, run_product, kind, out, to, views, count, &own, sizeof own);
-    s->flops = 2.0 * (double)own.layer.m * (double)own.layer.k * (double)own.n;
+    CpuStep *s =
+        cpu_step_add(l, run_product, kind, match->root->result[0], to, views, count, &own, sizeof own);
+    s->flops = product_flops(&own);
     return true;
+}
+
+static bool emit_together(Lowering *l, const Match *const *match, int n)
+{
+    Together own = {.count = n};
+    View views[1 + 4 * MOST_TOGETHER], first = {0};
+    int count = 1;
+    double flops = 0;
+    if (!columns_of(l, ((const Projection *)match[0]->own)->x, false, &views[0]))
+        return false;
+    for (int i = 0; i < n; i++) {
+        if (!product_of(l, match[i], views, &count, &own.product[i]))
+            return false;
+        View to = result_of(l, match[i]);
+        if (i)
+            views[own.out[i] = count++] = to;
+        else
+            first = to;
+        flops += product_flops(&own.product[i]);
+    }
+    CpuStep *s = cpu_step_add(l, run_together, "matvecs", match[0]->root->result[0], first, views, count,
+                              &own, sizeof own);
+    s->flops = flops;
+    return true;
+}
+
+/* Whether a product with one vector needs nothing but that, and so can be done as soon as the vector is
+ * there. */
+static bool is_plain_vector(const Match *m)
+{
+    const Projection *p = m->own;
+    return p->core->code == OP_LINEAR && !p->residual && type_elements(p->x->type) == p->weight->type->dim[1];
+}
+
+static bool emit_projection(Lowering *l, const Match *match);
+
+/* Queries, keys and values; gate and up: the products with the same vector are done where the first stands.
+ */
+static int find_together(Lowering *l, const Match *first, const Match **out)
+{
+    int n = 0;
+    out[n++] = first;
+    for (int i = 0; i < l->ops && is_plain_vector(first) && n < MOST_TOGETHER; i++) {
+        const Match *m = l->op[i].match;
+        if (m && m != first && m->emit == emit_projection && !l->op[i].claimed && is_plain_vector(m) &&
+            ((const Projection *)m->own)->x == ((const Projection *)first->own)->x)
+            out[n++] = m;
+    }
+    return n;
+}
+
+static bool emit_projection(Lowering *l, const Match *match)
+{
+    const Match *all[MOST_TOGETHER];
+    int n = find_together(l, match, all);
+    for (int i = 0; i < n; i++)
+        l->op[cpu_node(l, all[i]->root->result[0])->op].claimed = true; /* emitted */
+    return n > 1 ? emit_together(l, all, n) : emit_alone(l, match);
 }
 
 Match *cpu_match_linear(Lowering *l, const Op *op)

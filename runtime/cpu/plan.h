@@ -55,8 +55,6 @@ typedef struct Run {
     Compute *compute;
 } Run;
 
-enum { STEP_VIEWS = 8 };
-
 struct CpuStep {
     bool (*run)(const Run *r, const CpuStep *s, Error *err);
     const char *name, *kind; /* for the trace */

@@ -380,6 +380,34 @@ static void test_bytes(int64_t tokens, int64_t m, int64_t k)
     free(out);
 }
 
+/* Three products with one vector are one step; with several rows they are not. */
+static void test_together(int rows)
+{
+    enum { K = 40, M = 24 };
+    uint16_t *w = random_half(3 * M * K, 0.2f), *bias = random_half(M, 1);
+    begin("tensor<fp32, [%d, 40]> x", rows);
+    for (int i = 0; i < 3; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "h%d", i);
+        blob_const(name, halves("%d, %d", M, K), w + i * M * K, DT_FP16, M * K);
+        line("tensor<fp32, [24, 40]> w%d = cast(dtype = string(\"fp32\"), x = h%d)", i, i);
+    }
+    blob_const("b", halves("%d", M), bias, DT_FP16, M);
+    line("tensor<fp32, [24]> bias = cast(dtype = string(\"fp32\"), x = b)");
+    line("tensor<fp32, [%d, 24]> q = linear(weight = w0, x = x)", rows);
+    line("tensor<fp32, [%d, 24]> r = relu(x = q)", rows);
+    line("tensor<fp32, [%d, 24]> s = mul(x = q, y = r)", rows); /* q is needed beside its activation */
+    line("tensor<fp32, [%d, 24]> k = linear(bias = bias, weight = w1, x = x)", rows);
+    line("tensor<fp32, [%d, 24]> t = sub(x = s, y = k)", rows);
+    line("tensor<fp32, [%d, 24]> g0 = linear(weight = w2, x = x)", rows);
+    line("tensor<fp32, [%d, 24]> g = sigmoid(x = g0)", rows);
+    line("tensor<fp32, [%d, 24]> out = mul(x = t, y = g)", rows);
+    end("out");
+    check_plain(rows * K, rows * M, rows == 1 ? "matvecs relu mul sub mul" : NULL);
+    free(w);
+    free(bias);
+}
+
 static void test_near_misses(void)
 {
     uint16_t *w = random_half(64, 1);
@@ -609,6 +637,8 @@ int main(void)
     test_mlp(24, 33, "pow");
     test_mlp(16, 64, "native");
     test_mlp(16, 1, "mul");
+    test_together(1);
+    test_together(3);
     test_bytes(1, 37, 96);
     test_bytes(5, 18, 192);
     test_lazy();
